@@ -1,0 +1,1 @@
+"""One module per stage of dvc.yaml, named like it: parameters in, files out."""

@@ -57,9 +57,11 @@ class Train(_Section):
     batch_size: int = Field(ge=2)
     warmup: Share
     label_smoothing: float = Field(ge=0, lt=1)
+    gradient_clip: float = Field(gt=0)
     augment: Augment
     precision: Literal["auto", "32", "bf16"]
     devices: int = Field(ge=1)
+    nodes: int = Field(ge=1)
     seed: int = Field(ge=0)
 
     @field_validator("precision", mode="before")

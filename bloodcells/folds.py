@@ -1,0 +1,123 @@
+"""Which cell is trained, validated or tested on: folds that can't leak, and balance within training."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from imblearn.over_sampling import RandomOverSampler
+from imblearn.under_sampling import RandomUnderSampler
+from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
+from sklearn.model_selection import StratifiedGroupKFold
+
+from bloodcells.errors import InputError
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Indices of the cells of each part; `balanced` is `train` after resampling, with repetitions."""
+
+    train: Indices
+    balanced: Indices
+    validation: Indices
+    test: Indices
+
+
+def near_duplicate_groups(thumbnails: NDArray[np.float32], threshold: float) -> Indices:
+    """Number the groups of images that are nearly the same.
+
+    Args:
+        thumbnails: (n, pixels) grey values.
+        threshold: images whose Pearson correlation exceeds it stand in one group, as do chains of such pairs.
+
+    Returns:
+        (n,) group numbers.
+    """
+    centred = thumbnails - thumbnails.mean(axis=1, keepdims=True)
+    norms = np.linalg.norm(centred, axis=1, keepdims=True)
+    unit = centred / np.maximum(norms, 1e-6)
+    return np.asarray(connected_components(unit @ unit.T > threshold, directed=False)[1], dtype=np.int64)
+
+
+def assign_folds(labels: Sequence[str], groups: Indices, folds: int, seed: int) -> Indices:
+    """Deal the cells into folds, stratified by label, each group into one fold.
+
+    Raises:
+        InputError: a class has fewer groups of cells than there are folds.
+    """
+    _need(labels, groups, folds, "folds (clean.folds)")
+    result = np.empty(len(labels), dtype=np.int64)
+    dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    for fold, (_, test) in enumerate(dealer.split(np.zeros(len(labels)), labels, groups)):
+        result[test] = fold
+    return result
+
+
+def split(
+    labels: Sequence[str],
+    groups: Indices,
+    folds: Indices,
+    test_fold: int,
+    validation: float,
+    downsample: Mapping[str, float],
+    oversample: Mapping[str, float],
+    seed: int,
+) -> Split:
+    """Part the cells for one test fold: a share of the others validates, the rest trains and alone is resampled.
+
+    Args:
+        labels: of the n cells; groups, folds: (n,) from the two functions above.
+        validation: share of the cells outside the test fold, rounded to one part in a whole number.
+        downsample, oversample: as `balance` takes them.
+
+    Raises:
+        InputError: a class has too few cells to stand in training and in validation.
+    """
+    names = np.asarray(labels)
+    rest = np.flatnonzero(folds != test_fold)
+    _need(names[rest].tolist(), groups[rest], 2, f"parts (training and validation) outside fold {test_fold}")
+    dealer = StratifiedGroupKFold(max(2, round(1 / validation)), shuffle=True, random_state=seed + test_fold)
+    # The parts of a rare class may be fewer than the parts that are dealt: take the one that misses least.
+    parts = list(dealer.split(np.zeros(len(rest)), names[rest], groups[rest]))
+    train, held = max(parts, key=lambda part: len(set(names[rest][part[1]])))
+    return Split(
+        train=rest[train],
+        balanced=rest[train][balance(names[rest][train].tolist(), downsample, oversample, seed + test_fold)],
+        validation=rest[held],
+        test=np.flatnonzero(folds == test_fold),
+    )
+
+
+def balance(
+    labels: Sequence[str], downsample: Mapping[str, float], oversample: Mapping[str, float], seed: int
+) -> Indices:
+    """Choose cells, with repetitions, so that the classes are nearer in size.
+
+    Args:
+        labels: of the cells to choose from.
+        downsample: share of a class to leave out, at random.
+        oversample: share of the then largest class up to which a class is repeated, at random.
+
+    Returns:
+        Sorted indices into `labels`.
+    """
+    names = np.asarray(labels)
+    indices = np.arange(len(names)).reshape(-1, 1)
+    counts = Counter(labels)
+    keep = {name: max(1, round(count * (1 - downsample.get(name, 0.0)))) for name, count in counts.items()}
+    indices, names = RandomUnderSampler(sampling_strategy=keep, random_state=seed).fit_resample(indices, names)
+    largest = max(keep.values())
+    grow = {name: max(count, round(largest * oversample.get(name, 0.0))) for name, count in keep.items()}
+    indices, _ = RandomOverSampler(sampling_strategy=grow, random_state=seed).fit_resample(indices, names)
+    return np.sort(indices[:, 0])
+
+
+def _need(labels: Sequence[str], groups: Indices, parts: int, what: str) -> None:
+    """Raise InputError unless each class has at least as many groups as there are parts."""
+    counts = Counter(label for label, _ in set(zip(labels, groups.tolist(), strict=True)))
+    few = [f"{label} has {count}" for label, count in sorted(counts.items()) if count < parts]
+    if few:
+        raise InputError(f"too few different cells for {parts} {what}: {', '.join(few)}; lower it or add cells")

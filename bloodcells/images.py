@@ -1,0 +1,55 @@
+"""Opening an image: RGB of eight bits comes back, anything else is an error that names the file."""
+
+import warnings
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from bloodcells.errors import InputError
+
+MAX_PIXELS = 50_000_000
+"""More than any camera on a microscope gives; a file that claims more is refused before it is decoded."""
+
+_COLOUR = ("RGB", "RGBA", "P")
+
+
+def open_rgb(path: Path) -> Image.Image:
+    """Open and decode a colour image.
+
+    Raises:
+        InputError: the file is missing, empty, no image, cut short, too large, or without the colours
+            of eight bits that the stain is known by.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MAX_PIXELS is the stricter limit
+            with Image.open(path) as image:
+                _check(path, image)
+                image.load()
+                return image.convert("RGB")
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing") from None
+    except UnidentifiedImageError:
+        what = "is empty" if path.stat().st_size == 0 else "is no image that can be read"
+        raise InputError(f"{path} {what}: fetch it again, or take its row out of the label table") from None
+    except Image.DecompressionBombError:
+        raise _too_large(path) from None
+    except (OSError, SyntaxError, ValueError) as error:  # Pillow raises each of them on broken files
+        if isinstance(error, IsADirectoryError | PermissionError):
+            raise InputError(f"{path} can't be read: {error.strerror}") from None
+        raise InputError(f"{path} is broken ({error}): fetch it again, or take its row out of the label table") from None
+
+
+def _check(path: Path, image: Image.Image) -> None:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise _too_large(path)
+    if ";16" in str(image.tile) or image.mode.startswith(("I", "F")):
+        raise InputError(f"{path} has more than 8 bits a channel: save it as RGB of 8 bits")
+    if image.mode not in _COLOUR:
+        kind = "grey" if image.mode in ("1", "L", "LA", "La") else image.mode
+        raise InputError(f"{path} is {kind}, and the stain is known by its colour: save the original as RGB of 8 bits")
+
+
+def _too_large(path: Path) -> InputError:
+    return InputError(f"{path} claims over {MAX_PIXELS // 1_000_000} million pixels: scale or crop it before adding it")

@@ -1,0 +1,90 @@
+"""The decoded cells: one memory-mapped array of pixels and the index of what stands in its rows."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from bloodcells.errors import InputError
+from bloodcells.files import read_csv, write_csv
+from bloodcells.localise import Box
+
+ARRAY = "pixels.npy"
+INDEX = "index.csv"
+_COLUMNS = ("image", "left", "top", "side")
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Pixels (n, size, size, 3) as uint8 RGB, not yet in memory, and the row of each image."""
+
+    array: NDArray[np.uint8]
+    rows: dict[str, int]
+
+    def take(self, images: list[str]) -> NDArray[np.uint8]:
+        """Read the pixels of these images, (len(images), size, size, 3), into memory.
+
+        Raises:
+            InputError: an image is not among them.
+        """
+        missing = [image for image in images if image not in self.rows]
+        if missing:
+            raise InputError(f"{missing[0]} is not among the prepared cells: run `dvc repro prepare`")
+        return np.ascontiguousarray(self.array[[self.rows[image] for image in images]])
+
+
+def cut(image: Image.Image, box: Box, size: int) -> NDArray[np.uint8]:
+    """Scale a square of an RGB image to (size, size, 3)."""
+    square = image.resize(
+        (size, size), Image.Resampling.BICUBIC, box=(box.left, box.top, box.right, box.bottom), reducing_gap=None
+    )
+    return np.asarray(square, dtype=np.uint8)
+
+
+def letterbox(image: Image.Image, size: int) -> NDArray[np.uint8]:
+    """Scale a whole RGB image into (size, size, 3), its shape kept, the rest filled with its median colour."""
+    scale = size / max(image.size)
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    inner = np.asarray(image.resize((width, height), Image.Resampling.BICUBIC), dtype=np.uint8)
+    result = np.empty((size, size, 3), dtype=np.uint8)
+    result[:] = np.median(inner, axis=(0, 1)).astype(np.uint8)
+    top, left = (size - height) // 2, (size - width) // 2
+    result[top : top + height, left : left + width] = inner
+    return result
+
+
+class PixelWriter:
+    """Writes the array row by row into a folder, and at the end its index."""
+
+    def __init__(self, folder: Path, count: int, size: int) -> None:
+        self._folder = folder
+        self._array = np.lib.format.open_memmap(folder / ARRAY, mode="w+", dtype=np.uint8, shape=(count, size, size, 3))
+        self._index: list[tuple[str, int, int, int]] = []
+
+    def add(self, image: str, box: Box, pixels: NDArray[np.uint8]) -> None:
+        """Append one image, and the part of the smear that it shows."""
+        self._array[len(self._index)] = pixels
+        self._index.append((image, box.left, box.top, box.right - box.left))
+
+    def close(self) -> None:
+        """Write what is left to write."""
+        self._array.flush()
+        write_csv(self._folder / INDEX, _COLUMNS, self._index)
+
+
+def open_pixels(folder: Path) -> Pixels:
+    """Open what a PixelWriter wrote.
+
+    Raises:
+        InputError: the array is missing or does not fit its index.
+    """
+    index = read_csv(folder / INDEX, _COLUMNS)
+    try:
+        array = np.load(folder / ARRAY, mmap_mode="r")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder / ARRAY} can't be read ({error}): run `dvc repro prepare`") from None
+    if array.ndim != 4 or len(array) != len(index):
+        raise InputError(f"{folder} holds {len(array)} cells and an index of {len(index)}: run `dvc repro prepare`")
+    return Pixels(array, {row["image"]: number for number, row in enumerate(index)})

@@ -1,0 +1,142 @@
+"""Train one model for one fold; killed and run again, it goes on from the last finished epoch."""
+
+import argparse
+import hashlib
+import json
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from bloodcells import augment, networks
+from bloodcells import training as training_loop
+from bloodcells.augment import Augmentation
+from bloodcells.errors import InputError, run
+from bloodcells.files import read_csv, replacing_folder, write_csv
+from bloodcells.labels import CLASSES
+from bloodcells.networks import DEVIATION, MEAN, Checkpoint, build
+from bloodcells.params import Params, read_params
+from bloodcells.pixels import Pixels, open_pixels
+from bloodcells.training import Cells, Epoch, Recipe, train
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m stages.train", description=__doc__)
+    parser.add_argument("model", help="a key under `models:` in params.yaml")
+    parser.add_argument("fold", type=int, help="the fold that is left for the test")
+    args = parser.parse_args()
+    params = read_params()
+    settings = params.model(args.model)
+    artifacts = Path("artifacts", params.dataset)
+
+    split = artifacts / "splits" / f"{args.fold}.csv"
+    rows = read_csv(split, ("image", "label", "part"))
+    pixels = open_pixels(artifacts / "pixels")
+    if params.image.size != pixels.array.shape[1]:
+        raise InputError(f"{artifacts / 'pixels'} was made for another image.size: run `dvc repro prepare`")
+    training, validation = (_cells(pixels, rows, part) for part in ("train", "validation"))
+
+    recipe = _recipe(params, args.model)
+    network = build(settings.architecture, len(CLASSES), params.image.size, settings.weights, recipe.seed)
+    side = artifacts / "unfinished" / f"{args.model}-{args.fold}-{_identity(params, args.model, split, training)}"
+    curves = artifacts / "curves" / args.model / str(args.fold)
+    checkpoint = artifacts / "models" / args.model / f"{args.fold}.ckpt"
+    start = time.perf_counter()
+    with replacing_folder(curves) as folder:
+        live = _Curves(folder)
+        result = train(network, training, validation, recipe, side, f"{args.model}, fold {args.fold}", live.add)
+        if result is None:
+            return  # another process than the first: it has trained along, and the first writes
+        live.close()
+    seconds = time.perf_counter() - start
+    Checkpoint(
+        architecture=settings.architecture,
+        classes=CLASSES,
+        frame=params.image.frame,
+        crop=params.image.crop,
+        size=params.image.size,
+        mean=MEAN,
+        deviation=DEVIATION,
+        epoch=result.epoch,
+        state=result.state,
+    ).save(checkpoint)
+    shutil.rmtree(side)
+    chosen = result.history[result.epoch - 1]
+    print(
+        f"{args.model}, fold {args.fold}: epoch {result.epoch} of {recipe.epochs} chosen, validation loss "
+        f"{chosen.validation_loss:.3f}, accuracy {chosen.validation_accuracy:.3f}; trained for {seconds:.0f} s"
+    )
+
+
+class _Curves:
+    """The curves twice: as DVCLive's files, and as one long table."""
+
+    def __init__(self, folder: Path) -> None:
+        from dvclive import Live  # here, since other processes than the first need none
+
+        self._folder = folder
+        self._live = Live(dir=str(folder), save_dvc_exp=False, dvcyaml=None, report=None, monitor_system=False)
+        self._rows: list[tuple[int, str, float, float]] = []
+
+    def add(self, epoch: Epoch) -> None:
+        self._live.step = epoch.epoch
+        for part, loss, accuracy in (
+            ("train", epoch.training_loss, epoch.training_accuracy),
+            ("validation", epoch.validation_loss, epoch.validation_accuracy),
+        ):
+            self._live.log_metric(f"{part}/loss", loss, timestamp=False)
+            self._live.log_metric(f"{part}/accuracy", accuracy, timestamp=False)
+            self._rows.append((epoch.epoch, part, round(loss, 5), round(accuracy, 5)))
+
+    def close(self) -> None:
+        self._live.end()
+        write_csv(self._folder / "curves.csv", ("epoch", "split", "loss", "accuracy"), self._rows)
+
+
+def _cells(pixels: Pixels, rows: list[dict[str, str]], part: str) -> Cells:
+    chosen = [row for row in rows if row["part"] == part]
+    missing = [row["image"] for row in chosen if row["image"] not in pixels.rows]
+    if missing:
+        raise InputError(f"{missing[0]} is not among the prepared cells: run `dvc repro prepare`")
+    return Cells(
+        pixels.array,
+        np.array([pixels.rows[row["image"]] for row in chosen], dtype=np.int64),
+        np.array([CLASSES.index(row["label"]) for row in chosen], dtype=np.int64),
+    )
+
+
+def _recipe(params: Params, model: str) -> Recipe:
+    train_params, settings = params.train, params.model(model)
+    return Recipe(
+        epochs=train_params.epochs,
+        batch_size=train_params.batch_size,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        warmup=train_params.warmup,
+        label_smoothing=train_params.label_smoothing,
+        gradient_clip=train_params.gradient_clip,
+        augmentation=Augmentation(**train_params.augment.model_dump()),
+        precision=train_params.precision,
+        devices=train_params.devices,
+        nodes=train_params.nodes,
+        seed=train_params.seed,
+    )
+
+
+def _identity(params: Params, model: str, split: Path, training: Cells) -> str:
+    """Hash all that defines this run, so that a changed run never goes on from another's epochs."""
+    digest = hashlib.sha256(split.read_bytes())
+    defining = params.model_dump(include={"image", "train"}) | params.model(model).model_dump()
+    digest.update(json.dumps(defining, sort_keys=True).encode())
+    digest.update(torch.__version__.encode())
+    weights = Path(params.model(model).weights)
+    for source in (augment.__file__, networks.__file__, training_loop.__file__, __file__, weights):
+        digest.update(Path(source).read_bytes() if Path(source).is_file() else b"")
+    digest.update(np.ascontiguousarray(training.array[np.unique(training.rows)]).tobytes())
+    return digest.hexdigest()[:16]
+
+
+if __name__ == "__main__":
+    run(main)

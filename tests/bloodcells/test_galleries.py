@@ -1,0 +1,100 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from bloodcells import galleries
+from bloodcells.figures import MAX_BYTES
+from bloodcells.scores import predictions
+
+RED, GREEN, BLUE = (250, 10, 10), (10, 250, 10), (10, 10, 250)
+
+
+def plain(colour: tuple[int, int, int], width: int = 40, height: int = 40) -> NDArray[np.uint8]:
+    return np.full((height, width, 3), colour, dtype=np.uint8)
+
+
+def page(path: Path) -> NDArray[np.uint8]:
+    assert path.stat().st_size < MAX_BYTES
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def area(pixels: NDArray[np.uint8], colour: tuple[int, int, int]) -> int:
+    return int((pixels == colour).all(axis=-1).sum())
+
+
+def first_row(pixels: NDArray[np.uint8], colour: tuple[int, int, int]) -> int:
+    return int(np.flatnonzero((pixels == colour).all(axis=-1).any(axis=1))[0])
+
+
+def first_column(pixels: NDArray[np.uint8], colour: tuple[int, int, int]) -> int:
+    return int(np.flatnonzero((pixels == colour).all(axis=-1).any(axis=0))[0])
+
+
+def test_averages_are_means_of_the_images_in_a_row_per_kind(tmp_path: Path) -> None:
+    dark, bright = plain((20, 40, 60)), plain((40, 80, 100))
+    galleries.averages(
+        tmp_path / "a.png",
+        "Averages",
+        {"smear": {"eosinophil": [dark, bright], "monocyte": [plain(RED)]}, "cell": {"eosinophil": [plain(BLUE)]}},
+    )
+    pixels = page(tmp_path / "a.png")
+    assert pixels.shape[1] == galleries.WIDTH
+    assert area(pixels, (30, 60, 80)) > 150 * 150  # the mean of the two, large enough to be looked at
+    assert area(pixels, (20, 40, 60)) == 0
+    assert first_column(pixels, (30, 60, 80)) < first_column(pixels, RED)
+    assert first_row(pixels, RED) < first_row(pixels, BLUE)
+
+
+def test_samples_are_taken_from_first_to_last_and_a_class_without_images_is_left_out(tmp_path: Path) -> None:
+    many = [(f"{i}.jpg", plain((0, i, 0))) for i in range(101)]
+    galleries.samples(tmp_path / "s.png", "Samples", {"eosinophil": many, "monocyte": [], "x": [("a.jpg", plain(RED))]})
+    pixels = page(tmp_path / "s.png")
+    shown = [i for i in range(101) if area(pixels, (0, i, 0)) > 100 * 100]
+    assert shown == [0, 20, 40, 60, 80, 100]
+    assert area(pixels, RED) > 100 * 100
+
+
+def test_mistakes_show_wrong_cells_alone_the_worst_first(tmp_path: Path) -> None:
+    p = predictions(
+        ["mild.jpg", "bad.jpg", "right.jpg"],
+        [0, 1, 2],
+        [0, 0, 0],
+        [[0.4, 0.6, 0, 0], [0.01, 0, 0, 0.99], [0.9, 0.1, 0, 0]],
+    )
+    crops = {"mild.jpg": plain(GREEN), "bad.jpg": plain(RED), "right.jpg": plain(BLUE), "other.jpg": plain(BLUE)}
+    galleries.mistakes(tmp_path / "m.png", "Mistakes", p, crops)
+    pixels = page(tmp_path / "m.png")
+    assert area(pixels, RED) > 150 * 150
+    assert first_column(pixels, RED) < first_column(pixels, GREEN)
+    assert area(pixels, BLUE) == 0
+
+
+def test_no_more_mistakes_than_the_limit(tmp_path: Path) -> None:
+    p = predictions(["a.jpg", "b.jpg"], [0, 0], [0, 0], [[0.4, 0.6, 0, 0], [0.3, 0.7, 0, 0]])
+    galleries.mistakes(tmp_path / "m.png", "Mistakes", p, {"b.jpg": plain(RED)}, limit=1)
+    assert area(page(tmp_path / "m.png"), RED) > 0
+
+
+def test_no_mistake_gives_a_picture_that_says_so(tmp_path: Path) -> None:
+    p = predictions(["a.jpg"], [0], [0], [[1.0, 0.0, 0.0, 0.0]])
+    galleries.mistakes(tmp_path / "m.png", "Mistakes", p, {})
+    pixels = page(tmp_path / "m.png")
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 10
+
+
+def test_pages_of_photographs_stay_small(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    photo = [("a.jpg", random.integers(0, 256, (160, 160, 3), dtype=np.uint8)) for _ in range(6)]
+    galleries.samples(tmp_path / "s.png", "Samples", {f"class {i}": photo for i in range(5)})
+    assert (tmp_path / "s.png").stat().st_size < MAX_BYTES
+
+
+def test_nothing_half_written_stays(tmp_path: Path) -> None:
+    p = predictions(["a.jpg"], [0], [0], [[0.0, 1.0, 0.0, 0.0]])
+    with pytest.raises(KeyError):
+        galleries.mistakes(tmp_path / "m.png", "Mistakes", p, {})
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,54 @@
+"""A set of smears as small as it can be, and the shapes in which mirrors serve it."""
+
+import io
+import tarfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from bloodcells.pin import Listing, list_files
+
+FILES = {
+    "labels.csv": b",Image,Category\r\n,0,NEUTROPHIL\r\n,1,MONOCYTE\r\n",
+    "JPEGImages/BloodImage_00000.jpg": b"first image" * 2000,
+    "JPEGImages/BloodImage_00001.jpg": b"second image" * 2000,
+    "Annotations/BloodImage_00000.xml": b"<annotation/>",
+}
+IMAGES = {name: body for name, body in FILES.items() if name != "labels.csv"}
+
+
+def write(folder: Path, files: Mapping[str, bytes] = FILES) -> Path:
+    for name, body in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
+    return folder
+
+
+def read(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def listing(folder: Path, files: Mapping[str, bytes] = FILES) -> Listing:
+    """List the files as they would be pinned; `folder` is for use in between."""
+    write(folder, files)
+    return list_files({name: folder / name for name in files})
+
+
+def tar(files: Mapping[str, bytes], top: str = "dataset-bebbc65/", mode: str = "w:gz") -> bytes:
+    """Pack as codeload does: below one folder."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=mode) as archive:  # type: ignore[call-overload]
+        for name, body in files.items():
+            info = tarfile.TarInfo(top + name)
+            info.size = len(body)
+            archive.addfile(info, io.BytesIO(body))
+    return buffer.getvalue()
+
+
+def zipped(files: Mapping[str, bytes], top: str = "") -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, body in files.items():
+            archive.writestr(top + name, body)
+    return buffer.getvalue()

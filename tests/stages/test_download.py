@@ -1,0 +1,188 @@
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bloodcells.errors import run
+from stages.download import main
+from tests import smallset
+from tests.loopback import Site, content, serving
+
+ROOT = Path(__file__).parents[2]
+RAW = Path("artifacts", "bccd", "raw")
+CHANGED = smallset.FILES | {"JPEGImages/BloodImage_00001.jpg": b"another image"}
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with serving() as site:
+        yield site
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project in which the small set is pinned, and where DVC's cache has its listing."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("BLOODCELLS_MIRROR", raising=False)
+    choose("bccd")
+    return folder
+
+
+def choose(dataset: str, images: int = 20) -> None:
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    text = text.replace("dataset: rendered", f"dataset: {dataset}").replace("  images: 200", f"  images: {images}")
+    Path("params.yaml").write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def pin(project: Path, tmp_path: Path) -> str:
+    listing = smallset.listing(tmp_path / "published")
+    md5 = listing.pin()
+    entries = ", ".join(f'{{"md5": "{value}", "relpath": "{name}"}}' for name, value in listing.md5s.items())
+    smallset.write(project / ".dvc" / "cache" / "files" / "md5" / md5[:2], {md5[2:]: f"[{entries}]".encode()})
+    return md5
+
+
+def command(pin: str) -> list[str]:
+    return [sys.executable, "-m", "stages.download", "--pin", pin]
+
+
+def download(pin: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the stage as DVC does."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | variables
+    return subprocess.run(command(pin), env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def leftovers() -> set[str]:
+    return {path.as_posix() for path in Path("artifacts").rglob("*")} - {"artifacts/bccd"}
+
+
+@pytest.mark.parametrize("kind", ["folder", "relative", "archive", "address"])
+def test_a_mirror_is_taken_from_the_environment(project: Path, pin: str, site: Site, tmp_path: Path, kind: str) -> None:
+    (tmp_path / "set.zip").write_bytes(smallset.zipped(smallset.FILES))
+    url = site.put("/set.tar.gz", content(smallset.tar(smallset.FILES)))
+    mirrors = {
+        "folder": str(tmp_path / "published"),
+        "relative": "../published",
+        "archive": "../set.zip",
+        "address": url,
+    }
+    done = download(pin, BLOODCELLS_MIRROR=mirrors[kind])
+    assert (done.returncode, done.stderr) == (0, "")
+    assert smallset.read(RAW) == smallset.FILES
+    assert [path.name for path in Path("artifacts", "bccd").iterdir()] == ["raw"]
+
+
+def test_data_is_taken_where_it_is(project: Path, pin: str) -> None:
+    smallset.write(project / "data")
+    assert download(pin, BLOODCELLS_MIRROR="nowhere").returncode == 0
+    assert smallset.read(RAW) == smallset.FILES
+
+
+def test_wrong_bytes_are_named_and_nothing_is_left(project: Path, pin: str) -> None:
+    smallset.write(project / "data", CHANGED)
+    done = download(pin)
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert lines[0] == f"error: data/: not the files that are pinned ({pin}):"
+    assert lines[1] == "  differs: JPEGImages/BloodImage_00001.jpg"
+    assert "`dvc add data`" in lines[2]
+    assert len(lines) == 3
+    assert leftovers() == set()
+
+
+def test_what_an_earlier_run_made_stays_where_the_new_one_fails(
+    project: Path, pin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    smallset.write(project / RAW, {"labels.csv": b"of an earlier pin"})
+    smallset.write(project / "data", CHANGED)
+    monkeypatch.setattr(sys, "argv", ["download", "--pin", pin])
+    with pytest.raises(SystemExit, match="differs"):
+        run(main)
+    assert smallset.read(RAW) == {"labels.csv": b"of an earlier pin"}
+
+
+def test_what_an_earlier_run_made_is_replaced_as_a_whole(
+    project: Path, pin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    smallset.write(project / RAW, {"JPEGImages/old.jpg": b"of an earlier pin"})
+    smallset.write(project / "data")
+    monkeypatch.setattr(sys, "argv", ["download", "--pin", pin])
+    main()
+    assert smallset.read(RAW) == smallset.FILES
+
+
+def test_a_full_disk_is_said_and_nothing_is_left(project: Path, pin: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    smallset.write(project / "data")
+    written = 0
+    real = shutil.copyfile
+
+    def full(source: Path, target: Path) -> None:
+        nonlocal written
+        written += 1
+        if written == 3:
+            raise OSError(errno.ENOSPC, "No space left on device", str(target))
+        real(source, target)
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    monkeypatch.setattr(sys, "argv", ["download", "--pin", pin])
+    with pytest.raises(SystemExit, match="the disk is full"):
+        run(main)
+    assert leftovers() == set()
+
+
+def test_an_interrupted_download_leaves_nothing(project: Path, pin: str, site: Site) -> None:
+    awake = threading.Event()
+    url = site.put("/set.tar.gz", content(smallset.tar(smallset.FILES), cut=100, hold=awake))
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "BLOODCELLS_MIRROR": url}
+    process = subprocess.Popen(command(pin), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        while process.poll() is None and not list(Path().rglob("set.tar.gz")):
+            time.sleep(0.02)
+        assert leftovers() != set()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    finally:
+        awake.set()
+        process.kill()
+    assert "interrupted" in said
+    assert "Traceback" not in said
+    assert leftovers() == set()
+
+
+@pytest.mark.parametrize("wrong", ["latest", "5509ad5d0a27f562a049d08381f3a988"])
+def test_a_pin_that_is_none_is_an_error(project: Path, monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["download", "--pin", wrong])
+    with pytest.raises(SystemExit, match=f"'{wrong}' pins no folder"):
+        run(main)
+
+
+def test_the_rendered_set_is_drawn_without_the_web(project: Path) -> None:
+    choose("rendered")
+    code = "import sys; from stages.download import main; main(); assert 'requests' not in sys.modules"
+    subprocess.run(
+        [sys.executable, "-c", code, "--pin", "any"], env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True, timeout=60
+    )
+    raw = Path("artifacts", "rendered", "raw")
+    assert {path.name for path in raw.iterdir()} == {"labels.csv", "JPEGImages", "Annotations"}
+    assert len(list((raw / "JPEGImages").iterdir())) == 20
+
+
+@pytest.mark.skipif(not (ROOT / "../shared/bccd/dataset-master").is_dir(), reason="the real set is not here")
+def test_the_real_set_is_taken_from_its_mirror(project: Path) -> None:
+    mirror = ROOT / "../shared/bccd/dataset-master"
+    done = download("5509ad5d0a27f562a049d08381f3a988.dir", BLOODCELLS_MIRROR=str(mirror))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(smallset.read(RAW)) == 710
+    assert (RAW / "labels.csv").read_bytes() == (mirror / "labels.csv").read_bytes()

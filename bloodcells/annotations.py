@@ -32,7 +32,7 @@ def read_annotations(folder: Path) -> Boxes:
                     boxes[f"{path.stem}.jpg"].append(
                         Box(*(int(float(item.findtext(f"bndbox/{side}") or "")) for side in _SIDES))
                     )
-        except (ElementTree.ParseError, ValueError) as error:
+        except (ElementTree.ParseError, LookupError, OverflowError, ValueError) as error:
             raise InputError(f"{path} is no Pascal VOC annotation ({error}): mend it or take it out") from None
     return dict(boxes)
 

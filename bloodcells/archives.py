@@ -58,7 +58,7 @@ def unpack(archive: Path, folder: Path, wanted: Callable[[str], bool] = lambda n
             total += member.size
             fault = _fault(member)
             if fault is None and (total > limit or count > MEMBERS):
-                fault = f"makes it more than {limit} bytes or {MEMBERS} files when unpacked"
+                fault = f"makes it more than {limit} bytes or {MEMBERS} files when unpacked (a folder may be larger)"
             if fault is not None:
                 raise InputError(f"{archive.name}: the member {name!r} {fault}; nothing of it is used")
             if member.kind == "file" and wanted(name):

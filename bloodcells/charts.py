@@ -166,8 +166,9 @@ def _interval(axis: Axes, place: float, entry: Entry, colour: str) -> None:
         color=colour,
         markerfacecolor=colour if model else "white",
         markeredgewidth=1.5,
+        clip_on=False,
     )
-    for left, text in ((1.02, f"{entry.accuracy:.1%}"), (1.15, f"{entry.right} of {entry.cells}")):
+    for left, text in ((1.02, f"{entry.accuracy:.1%}"), (1.18, f"{entry.right} of {entry.cells}")):
         axis.text(
             left,
             place,

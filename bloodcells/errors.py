@@ -1,8 +1,14 @@
 """An error that its reader can mend, and how a command ends with one."""
 
 import errno
+import os
 import sys
 from collections.abc import Callable
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says when there is no room for what is written."""
+
+_CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class InputError(Exception):
@@ -19,7 +25,9 @@ def run(main: Callable[[], None]) -> None:
     except InputError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in _CLOSED and error.filename:
+            sys.exit(f"error: {os.fsdecode(error.filename)}: {error.strerror}; change its rights and run again")
+        if error.errno not in FULL:
             raise
         where = f" while writing {error.filename}" if error.filename else ""
         sys.exit(f"error: the disk is full{where}; free some space (`dvc gc -w` helps) and run again")

@@ -1,5 +1,6 @@
 """Which cell is trained, validated or tested on: folds that can't leak, and balance within training."""
 
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ def assign_folds(labels: Sequence[str], groups: Indices, folds: int, seed: int) 
     Raises:
         InputError: a class has fewer groups of cells than there are folds.
     """
-    _need(labels, groups, folds, "folds (clean.folds)")
+    _need(labels, groups, folds, "folds (clean.folds)", "lower clean.folds or add cells")
     result = np.empty(len(labels), dtype=np.int64)
     dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     for fold, (_, test) in enumerate(dealer.split(np.zeros(len(labels)), labels, groups)):
@@ -61,6 +62,7 @@ def split(
     groups: Indices,
     folds: Indices,
     test_fold: int,
+    *,
     validation: float,
     downsample: Mapping[str, float],
     oversample: Mapping[str, float],
@@ -78,10 +80,14 @@ def split(
     """
     names = np.asarray(labels)
     rest = np.flatnonzero(folds != test_fold)
-    _need(names[rest].tolist(), groups[rest], 2, f"parts (training and validation) outside fold {test_fold}")
-    dealer = StratifiedGroupKFold(max(2, round(1 / validation)), shuffle=True, random_state=seed + test_fold)
-    # The parts of a rare class may be fewer than the parts that are dealt: take the one that misses least.
-    parts = list(dealer.split(np.zeros(len(rest)), names[rest], groups[rest]))
+    what = f"parts (training and validation) outside fold {test_fold}"
+    _need(names[rest].tolist(), groups[rest], 2, what, "add cells")
+    most = max(_groups_by_label(names[rest].tolist(), groups[rest]).values())  # no more parts can be dealt
+    dealer = StratifiedGroupKFold(min(max(2, round(1 / validation)), most), shuffle=True, random_state=seed + test_fold)
+    # The cells of a rare class may be fewer than the parts that are dealt: take the one that misses least.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        parts = list(dealer.split(np.zeros(len(rest)), names[rest], groups[rest]))
     train, held = max(parts, key=lambda part: len(set(names[rest][part[1]])))
     return Split(
         train=rest[train],
@@ -115,9 +121,14 @@ def balance(
     return np.sort(indices[:, 0])
 
 
-def _need(labels: Sequence[str], groups: Indices, parts: int, what: str) -> None:
+def _need(labels: Sequence[str], groups: Indices, parts: int, what: str, remedy: str) -> None:
     """Raise InputError unless each class has at least as many groups as there are parts."""
-    counts = Counter(label for label, _ in set(zip(labels, groups.tolist(), strict=True)))
+    counts = _groups_by_label(labels, groups)
     few = [f"{label} has {count}" for label, count in sorted(counts.items()) if count < parts]
     if few:
-        raise InputError(f"too few different cells for {parts} {what}: {', '.join(few)}; lower it or add cells")
+        raise InputError(f"too few different cells for {parts} {what}: {', '.join(few)}; {remedy}")
+
+
+def _groups_by_label(labels: Sequence[str], groups: Indices) -> Counter[str]:
+    """Count the different groups in which each label stands."""
+    return Counter(label for label, _ in set(zip(labels, groups.tolist(), strict=True)))

@@ -11,6 +11,8 @@ MAX_PIXELS = 50_000_000
 """More than any camera on a microscope gives; a file that claims more is refused before it is decoded."""
 
 _COLOUR = ("RGB", "RGBA", "P")
+_FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")  # Pillow would run EPS as a program
+_BITS_PER_SAMPLE = 258  # a tag of TIFF files
 
 
 def open_rgb(path: Path) -> Image.Image:
@@ -37,18 +39,30 @@ def open_rgb(path: Path) -> Image.Image:
     except (OSError, SyntaxError, ValueError) as error:  # Pillow raises each of them on broken files
         if isinstance(error, IsADirectoryError | PermissionError):
             raise InputError(f"{path} can't be read: {error.strerror}") from None
-        raise InputError(f"{path} is broken ({error}): fetch it again, or take its row out of the label table") from None
+        raise InputError(
+            f"{path} is broken ({error}): fetch it again, or take its row out of the label table"
+        ) from None
 
 
 def _check(path: Path, image: Image.Image) -> None:
+    if image.format not in _FORMATS:
+        raise InputError(f"{path} is of the format {image.format}: save it as JPEG, PNG or TIFF")
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise _too_large(path)
-    if ";16" in str(image.tile) or image.mode.startswith(("I", "F")):
+    if _is_deep(image):
         raise InputError(f"{path} has more than 8 bits a channel: save it as RGB of 8 bits")
     if image.mode not in _COLOUR:
         kind = "grey" if image.mode in ("1", "L", "LA", "La") else image.mode
         raise InputError(f"{path} is {kind}, and the stain is known by its colour: save the original as RGB of 8 bits")
+
+
+def _is_deep(image: Image.Image) -> bool:
+    """Tell whether the file has more than eight bits a channel, whatever Pillow would make of them."""
+    if image.mode.startswith(("I", "F")) or ";16" in str(getattr(image, "tile", "")):
+        return True
+    # Pillow takes every other byte of planes of 16 bits for an image of 8, and shows no sign of it.
+    return any(bits > 8 for bits in getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, ()))
 
 
 def _too_large(path: Path) -> InputError:

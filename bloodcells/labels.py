@@ -1,8 +1,11 @@
 """The classes in their one order, and how the published label table is read."""
 
 import csv
+import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bloodcells.errors import InputError
 
@@ -12,6 +15,10 @@ the order stands here alone, and is stored with every checkpoint and every table
 
 RARE = ("basophil",)
 """Classes that the label table may name and that are too few to learn."""
+
+_LONGEST_NAME = 255  # bytes, on every common file system
+_COLUMNS = ("Image", "Category")
+_SURPLUS = "cells beyond the header"
 
 
 @dataclass(frozen=True)
@@ -42,13 +49,14 @@ def image_name(text: str) -> str:
     """Give the file name of an image: the published table has its number, your own may have the name.
 
     Raises:
-        ValueError: it is neither a number nor a plain file name.
+        ValueError: it is neither a number nor a plain file name; the message is its beginning.
     """
     text = text.strip()
+    odd = text in ("", ".", "..") or any(letter in "/\\" or letter < " " for letter in text)
+    if odd or len(text.encode()) > _LONGEST_NAME:
+        raise ValueError(text[:40])
     if text.isascii() and text.isdigit():
         return f"BloodImage_{int(text):05d}.jpg"
-    if not text or text in (".", "..") or "/" in text or "\\" in text:
-        raise ValueError(text)
     return text
 
 
@@ -56,28 +64,20 @@ def read_label_table(path: Path) -> list[LabelRow]:
     """Read a label table with the columns `Image` and `Category`, in the table's order.
 
     Raises:
-        InputError: no such file, not UTF-8, a column missing, an unknown label, an image that can't be
-            one, or an image named twice; the message names the line and the remedy.
+        InputError: no such file, not UTF-8, a column missing, more cells in a row than columns, an unknown
+            label, an image that can't be one, or an image named twice; the message names the line (of a row
+            of several lines the last) and the remedy.
     """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing: the raw data must hold a label table of that name") from None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise InputError(f"{path}, line {line}: not UTF-8 text; save the table with the encoding UTF-8") from None
-    reader = csv.DictReader(text.splitlines())
-    missing = {"Image", "Category"} - set(reader.fieldnames or ())
-    if missing:
-        found = ", ".join(reader.fieldnames or ()) or "nothing"
-        raise InputError(
-            f"{path}, line 1: no column {' and no column '.join(sorted(missing))} (found: {found}); "
-            "the header must name the columns Image and Category"
-        )
+    reader = csv.DictReader(io.StringIO(_read(path), newline=""), restkey=_SURPLUS, skipinitialspace=True)
     rows: list[LabelRow] = []
     seen: dict[str, int] = {}
-    for fields in reader:
+    for fields in _fields(path, reader):
         line = reader.line_num
+        if any(cell.strip() for cell in fields.get(_SURPLUS) or ()):
+            raise InputError(
+                f"{path}, line {line}: more cells than the header has columns; "
+                'put several labels in quotes: "NEUTROPHIL, EOSINOPHIL"'
+            )
         try:
             image = image_name(fields["Image"] or "")
         except ValueError as error:
@@ -99,3 +99,37 @@ def read_label_table(path: Path) -> list[LabelRow]:
         seen[image] = line
         rows.append(LabelRow(line, image, labels))
     return rows
+
+
+def _read(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing: the raw data must hold a label table of that name") from None
+    except OSError as error:
+        raise InputError(f"{path} can't be read: {error.strerror}") from None
+    try:
+        text = data.decode("utf-8-sig")
+        wrong = data.find(b"\0")  # UTF-16 without its mark is valid UTF-8, with a NUL beside each letter
+    except UnicodeDecodeError as error:
+        text, wrong = "", error.start
+    if wrong >= 0:
+        line = data[:wrong].count(b"\n") + 1
+        raise InputError(f"{path}, line {line}: not UTF-8 text; save the table with the encoding UTF-8")
+    return text
+
+
+def _fields(path: Path, reader: "csv.DictReader[str]") -> Iterator[dict[str, Any]]:
+    """Give the rows of a table whose header is right; raise InputError where it is not, or where a row is none."""
+    try:
+        header = list(reader.fieldnames or ())
+        wrong = [f"{header.count(name) or 'no'} columns {name}" for name in _COLUMNS if header.count(name) != 1]
+        if wrong:
+            found = ", ".join(header)[:200] or "nothing"
+            raise InputError(
+                f"{path}, line 1: {' and '.join(wrong)} (found: {found}); "
+                "the header must name each of Image and Category once, with commas between them"
+            )
+        yield from reader
+    except csv.Error as error:
+        raise InputError(f"{path}, line {reader.line_num}: {error}; is a quotation mark left open?") from None

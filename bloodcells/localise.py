@@ -1,11 +1,10 @@
 """Where the white cell lies: found by its stain, without annotations."""
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 from bloodcells.errors import InputError
 
@@ -56,7 +55,7 @@ def find_cell(image: Image.Image) -> Point:
     red, green, blue = np.moveaxis(
         np.asarray(image.resize((width, height), Image.Resampling.BOX), dtype=np.float32), -1, 0
     )
-    stain = _blur(height) @ np.maximum((red + blue) / 2 - green, 0) @ _blur(width)
+    stain = gaussian_filter(np.maximum((red + blue) / 2 - green, 0), SIGMA, mode="constant")
     row, column = np.unravel_index(int(stain.argmax()), stain.shape)
     if stain[row, column] < 1:
         raise InputError("no stained cell is to be seen")
@@ -73,10 +72,3 @@ def crop_around(point: Point, size: tuple[int, int], side: int) -> Box:
     left = min(max(round(point.x - side / 2), 0), width - side)
     top = min(max(round(point.y - side / 2), 0), height - side)
     return Box(left, top, left + side, top + side)
-
-
-@cache
-def _blur(length: int) -> NDArray[np.float32]:
-    """Give the matrix whose product with a line of `length` pixels is that line under a Gaussian."""
-    offset = np.arange(length)[:, None] - np.arange(length)[None, :]
-    return (np.exp(-0.5 * (offset / SIGMA) ** 2) / (SIGMA * np.sqrt(2 * np.pi))).astype(np.float32)

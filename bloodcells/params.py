@@ -9,22 +9,23 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from bloodcells.errors import InputError
 from bloodcells.labels import CLASSES
 
+Seed = Annotated[int, Field(ge=0, lt=2**31)]  # with a fold's number added, numpy and torch still take it
 Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Rendered(_Section):
     images: int = Field(ge=20)
-    seed: int = Field(ge=0)
+    seed: Seed
 
 
 class Clean(_Section):
     folds: int = Field(ge=2)
-    seed: int = Field(ge=0)
+    seed: Seed
     validation: float = Field(gt=0, le=0.5)
     near_duplicate: float = Field(gt=0, le=1)
     downsample: dict[str, Share]
@@ -62,7 +63,7 @@ class Train(_Section):
     precision: Literal["auto", "32", "bf16"]
     devices: int = Field(ge=1)
     nodes: int = Field(ge=1)
-    seed: int = Field(ge=0)
+    seed: Seed
 
     @field_validator("precision", mode="before")
     @classmethod
@@ -112,14 +113,20 @@ def read_params(path: Path = Path("params.yaml")) -> Params:
     """Read and check the parameters.
 
     Raises:
-        InputError: no such file, no YAML, or a wrong value; the message names each key.
+        InputError: no such file, no YAML, or a wrong value; the message names each key, in one line.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(path.read_bytes())
     except FileNotFoundError:
         raise InputError(f"{path} is missing: run this in the root of the project") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{path} is no YAML: {error}") from None
+    except OSError as error:
+        raise InputError(f"{path} can't be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise InputError(f"{path}{where}: no YAML: {problem or getattr(error, 'reason', error)}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds no keys; it must hold {', '.join(Params.model_fields)}")
     try:
         return Params.model_validate(content)
     except ValidationError as error:
@@ -127,5 +134,5 @@ def read_params(path: Path = Path("params.yaml")) -> Params:
         for item in error.errors():
             key = ".".join(str(part) for part in item["loc"])
             got = "" if item["type"] == "missing" or not key else f" (got {item['input']!r})"
-            wrong.append(f"  {key + ': ' if key else ''}{item['msg'].removeprefix('Value error, ')}{got}")
-        raise InputError(f"{path}:\n" + "\n".join(wrong)) from None
+            wrong.append(f"{key + ': ' if key else ''}{item['msg'].removeprefix('Value error, ')}{got}")
+        raise InputError(f"{path}: {'; '.join(wrong)}") from None

@@ -60,17 +60,27 @@ class PixelWriter:
 
     def __init__(self, folder: Path, count: int, size: int) -> None:
         self._folder = folder
-        self._array = np.lib.format.open_memmap(folder / ARRAY, mode="w+", dtype=np.uint8, shape=(count, size, size, 3))
+        self._shape = (size, size, 3)
         self._index: list[tuple[str, int, int, int]] = []
+        with (folder / ARRAY).open("wb") as file:
+            header = {"descr": "|u1", "fortran_order": False, "shape": (count, *self._shape)}
+            np.lib.format.write_array_header_1_0(file, header)
 
     def add(self, image: str, box: Box, pixels: NDArray[np.uint8]) -> None:
-        """Append one image, and the part of the smear that it shows."""
-        self._array[len(self._index)] = pixels
+        """Append one image, (size, size, 3) uint8, and the part of the smear that it shows.
+
+        Raises:
+            ValueError: the pixels have another shape or type.
+            OSError: the disk is full. (Through a mapped array that would be a signal that ends the process.)
+        """
+        if pixels.shape != self._shape or pixels.dtype != np.uint8:
+            raise ValueError(f"{pixels.dtype} pixels of shape {pixels.shape} where uint8 of {self._shape} belong")
+        with (self._folder / ARRAY).open("ab") as file:
+            file.write(pixels.tobytes())
         self._index.append((image, box.left, box.top, box.right - box.left))
 
     def close(self) -> None:
-        """Write what is left to write."""
-        self._array.flush()
+        """Write the index."""
         write_csv(self._folder / INDEX, _COLUMNS, self._index)
 
 
@@ -83,7 +93,7 @@ def open_pixels(folder: Path) -> Pixels:
     index = read_csv(folder / INDEX, _COLUMNS)
     try:
         array = np.load(folder / ARRAY, mmap_mode="r")
-    except (OSError, ValueError) as error:
+    except (EOFError, OSError, ValueError) as error:
         raise InputError(f"{folder / ARRAY} can't be read ({error}): run `dvc repro prepare`") from None
     if array.ndim != 4 or len(array) != len(index):
         raise InputError(f"{folder} holds {len(array)} cells and an index of {len(index)}: run `dvc repro prepare`")

@@ -170,7 +170,7 @@ def _mirror(mirror: str, scratch: Path, patience: Patience) -> Path:
 
 
 def _unpacked(archive: Path, scratch: Path) -> Path:
-    folder = scratch / "unpacked"
+    folder = scratch / f"{archive.name}.unpacked"
     folder.mkdir()
     unpack(archive, folder)
     return folder

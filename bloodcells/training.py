@@ -2,7 +2,6 @@
 
 import logging
 import math
-import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -15,6 +14,7 @@ import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.plugins.io import AsyncCheckpointIO
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -128,7 +128,7 @@ def train(
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        plugins=[_WholeCheckpoints()],
+        plugins=[AsyncCheckpointIO(_WholeCheckpoints())],
         callbacks=[
             record,
             ModelCheckpoint(
@@ -296,13 +296,12 @@ class _Record(Callback):
 
 
 class _WholeCheckpoints(TorchCheckpointIO):
-    """Writes beside and renames, straight to the disk: Lightning's own writer holds a second copy in memory."""
+    """Writes beside and renames, straight to the disk: Lightning's own writer makes one more copy in memory.
+
+    In a thread of its own (see Trainer's plugins), since an AlexNet's is written for as long as an epoch takes.
+    """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         with replacing(Path(path)) as part:
             torch.save(checkpoint, part)
 
-
-def threads() -> int:
-    """Give the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -30,14 +30,18 @@ def dropped_because(row: LabelRow, images: Path) -> str | None:
 
 
 def main() -> None:
+    """Write `cells.csv`, `splits/`, `dropped.csv` and `counts.csv` of the data set."""
     params = read_params()
     raw = Path("artifacts", params.dataset, "raw")
     reasons = [(row, dropped_because(row, raw / "JPEGImages")) for row in read_label_table(raw / "labels.csv")]
     kept = [row for row, reason in reasons if reason is None]
-    if not kept:
-        raise InputError(f"{raw / 'labels.csv'}: no row is left after cleaning; each needs one known label and an image")
-
     labels = [row.labels[0] for row in kept]
+    absent = [label for label in CLASSES if label not in labels]
+    if absent:
+        raise InputError(
+            f"{raw / 'labels.csv'}: no {' and no '.join(absent)} is left after cleaning; "
+            "each class needs rows with that one label and an image"
+        )
     thumbnails = np.stack([_thumbnail(raw / "JPEGImages" / row.image) for row in kept])
     groups = near_duplicate_groups(thumbnails, params.clean.near_duplicate)
     folds = assign_folds(labels, groups, params.clean.folds, params.clean.seed)
@@ -52,10 +56,10 @@ def main() -> None:
                 groups,
                 folds,
                 fold,
-                params.clean.validation,
-                params.clean.downsample,
-                params.clean.oversample,
-                params.clean.seed,
+                validation=params.clean.validation,
+                downsample=params.clean.downsample,
+                oversample=params.clean.oversample,
+                seed=params.clean.seed,
             )
             parts = {"train": part.balanced, "validation": part.validation, "test": part.test}
             write_csv(
@@ -93,7 +97,9 @@ def _thumbnail(path: Path) -> np.ndarray:
 def _report(labels: list[str], reasons: list[tuple[LabelRow, str | None]], groups: np.ndarray) -> None:
     dropped = Counter(reason for _, reason in reasons if reason is not None)
     print(f"kept {len(labels)} cells:", ", ".join(f"{labels.count(label)} {label}" for label in CLASSES))
-    print(f"dropped {dropped.total()} rows:", ", ".join(f"{count} {reason}" for reason, count in sorted(dropped.items())))
+    print(
+        f"dropped {dropped.total()} rows:", ", ".join(f"{count} {reason}" for reason, count in sorted(dropped.items()))
+    )
     print(f"near-duplicates: {len(labels) - len(set(groups.tolist()))} cells share a fold with one that looks the same")
 
 

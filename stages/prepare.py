@@ -20,6 +20,7 @@ PUBLISHED_BOXES = Path("bloodcells", "bccd", "white_cells.csv")
 
 
 def main() -> None:
+    """Write `pixels/`, and how well the cells were found where boxes are known."""
     params = read_params()
     artifacts = Path("artifacts", params.dataset)
     images = artifacts / "raw" / "JPEGImages"
@@ -54,7 +55,8 @@ def localisation(found: dict[str, Point], boxes: Boxes) -> dict[str, float]:
     annotated = [name for name in boxes if name in found]
     inside = sum(any(box.holds(found[name], MARGIN) for box in boxes[name]) for name in annotated)
     print(f"the white cell was found in {inside} of {len(annotated)} annotated images")
-    return {"found": inside, "annotated": len(annotated), "share": round(inside / max(1, len(annotated)), 4)}
+    counts: dict[str, float] = {"found": inside, "annotated": len(annotated)}
+    return counts | ({"share": round(inside / len(annotated), 4)} if annotated else {})  # 0 of 0 is no share
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from dvclive import Live
 
 from bloodcells import augment, networks
 from bloodcells import training as training_loop
@@ -44,13 +45,12 @@ def main() -> None:
     curves = artifacts / "curves" / args.model / str(args.fold)
     checkpoint = artifacts / "models" / args.model / f"{args.fold}.ckpt"
     start = time.perf_counter()
-    with replacing_folder(curves) as folder:
-        live = _Curves(folder)
-        result = train(network, training, validation, recipe, side, f"{args.model}, fold {args.fold}", live.add)
-        if result is None:
-            return  # another process than the first: it has trained along, and the first writes
-        live.close()
+    live = _Curves(side / "curves")
+    result = train(network, training, validation, recipe, side, f"{args.model}, fold {args.fold}", live.add)
+    if result is None:
+        return  # another process than the first: it has trained along, and the first writes
     seconds = time.perf_counter() - start
+    live.move(curves)
     Checkpoint(
         architecture=settings.architecture,
         classes=CLASSES,
@@ -71,28 +71,32 @@ def main() -> None:
 
 
 class _Curves:
-    """The curves twice: as DVCLive's files, and as one long table."""
+    """The curves twice: as DVCLive's files, while they grow, and as one long table."""
 
     def __init__(self, folder: Path) -> None:
-        from dvclive import Live  # here, since other processes than the first need none
-
         self._folder = folder
-        self._live = Live(dir=str(folder), save_dvc_exp=False, dvcyaml=None, report=None, monitor_system=False)
+        self._live: Live | None = None
         self._rows: list[tuple[int, str, float, float]] = []
 
     def add(self, epoch: Epoch) -> None:
+        if self._live is None:  # not before: only the first of several processes is told of epochs
+            options = {"save_dvc_exp": False, "dvcyaml": None, "report": None, "monitor_system": False}
+            self._live = Live(dir=str(self._folder), **options)
         self._live.step = epoch.epoch
         for part, loss, accuracy in (
             ("train", epoch.training_loss, epoch.training_accuracy),
             ("validation", epoch.validation_loss, epoch.validation_accuracy),
         ):
-            self._live.log_metric(f"{part}/loss", loss, timestamp=False)
-            self._live.log_metric(f"{part}/accuracy", accuracy, timestamp=False)
+            self._live.log_metric(f"{part}/loss", loss)
+            self._live.log_metric(f"{part}/accuracy", accuracy)
             self._rows.append((epoch.epoch, part, round(loss, 5), round(accuracy, 5)))
 
-    def close(self) -> None:
-        self._live.end()
+    def move(self, target: Path) -> None:
+        if self._live is not None:
+            self._live.end()
         write_csv(self._folder / "curves.csv", ("epoch", "split", "loss", "accuracy"), self._rows)
+        with replacing_folder(target) as folder:
+            shutil.copytree(self._folder, folder, dirs_exist_ok=True)
 
 
 def _cells(pixels: Pixels, rows: list[dict[str, str]], part: str) -> Cells:

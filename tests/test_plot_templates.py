@@ -23,7 +23,10 @@ AXES = {
     "roc": ("fpr", "tpr", "false positive rate", "true positive rate"),
     "comparison": ("accuracy", "model", "accuracy (share)", "model"),
     "confusion": ("predicted", "actual", "predicted class", "actual class"),
+    "counts": ("count", "class", "cells", "class"),
+    "tally": ("line", "reason", "rows of the label table", "reason"),
 }
+ROWS_NAME_THEMSELVES = ("comparison", "counts", "tally")
 
 
 def made_up(seed: int) -> Any:
@@ -44,6 +47,11 @@ def rows_of(template: str, seed: int) -> list[dict[str, str]]:
         rows = [dict(zip(COLUMNS, row, strict=True)) for row in table(entries)]
     elif template == "confusion":
         rows = [{"actual": CLASSES[a], "predicted": CLASSES[b]} for a, b in zip(p.actual, p.predicted, strict=True)]
+    elif template == "counts":
+        steps = {"published": 90, "kept": 80, "fold 0 train": 70, "fold 0 test": 60, "fold 1 train": 50}
+        rows = [{"class": label, "step": step, "count": n + seed} for step, n in steps.items() for label in CLASSES]
+    elif template == "tally":
+        rows = [{"line": line, "reason": reason} for line, reason in enumerate(["double", "null: no label", "double"])]
     else:
         rows = [
             {"model": model, "fold": fold, "split": split, "epoch": epoch, "loss": 1 / epoch + fold / 10 + seed}
@@ -58,8 +66,11 @@ def rows_of(template: str, seed: int) -> list[dict[str, str]]:
 @cache
 def drawn(template: str, revisions: tuple[str, ...]) -> tuple[str, str]:
     """Give the filled template as JSON and the SVG that is drawn from it."""
+    return draw(template, [row | {"rev": rev} for seed, rev in enumerate(revisions) for row in rows_of(template, seed)])
+
+
+def draw(template: str, points: list[dict[str, str]]) -> tuple[str, str]:
     x, y, x_label, y_label = AXES[template]
-    points = [row | {"rev": rev} for seed, rev in enumerate(revisions) for row in rows_of(template, seed)]
     renderer = VegaRenderer(
         points,
         template,
@@ -93,7 +104,7 @@ def test_a_template_draws_title_axes_and_revisions(template: str, revisions: tup
     assert "DVC_METRIC" not in filled
     said = words(svg)
     assert "What is plotted" in said
-    labels = [AXES[template][2]] if template == "comparison" else AXES[template][2:]  # there the rows name themselves
+    labels = AXES[template][2:3] if template in ROWS_NAME_THEMSELVES else AXES[template][2:]
     assert not {*labels, *revisions} - {*said}
 
 
@@ -104,8 +115,9 @@ def test_models_have_their_fixed_colours(template: str) -> None:
     assert set(MODEL_COLOURS) <= set(words(svg))
 
 
-def test_each_model_has_its_own_of_the_colours() -> None:
-    _, svg = drawn("comparison", REVISIONS[:1])
+@pytest.mark.parametrize("template", ["curves", "comparison"])
+def test_each_model_has_its_own_of_the_colours(template: str) -> None:
+    _, svg = drawn(template, REVISIONS[:1])
     for model, colour in MODEL_COLOURS.items():
         assert re.search(rf'aria-label="[^"]*{model}[^"]*"[^>]*(fill|stroke)="{colour}"', svg, re.IGNORECASE)
 
@@ -130,6 +142,27 @@ def test_confusion_counts_every_pair_of_classes() -> None:
     assert 0 in pairs  # or this shows nothing about cells that the table does not name
     counts = [int(word) for word in words(svg) if word.isdigit()]
     assert sorted(counts) == sorted(pairs)
+
+
+def test_confusion_has_a_row_and_a_column_for_a_class_without_cells() -> None:
+    pairs = [("eosinophil", "neutrophil"), ("neutrophil", "neutrophil")]
+    _, svg = draw("confusion", [{"actual": actual, "predicted": said, "rev": "main"} for actual, said in pairs])
+    assert sorted(word for word in words(svg) if word.isdigit()) == ["0"] * 14 + ["1"] * 2
+    assert words(svg).count("monocyte") == 2
+
+
+def test_counts_stand_at_the_bars_of_the_table_and_of_the_first_fold() -> None:
+    _, svg = drawn("counts", REVISIONS)
+    said = words(svg)
+    for number in (90, 91, 80, 81, 70, 71, 60, 61):
+        assert said.count(str(number)) >= len(CLASSES)
+    assert "fold 1 train" not in said
+
+
+def test_the_tally_counts_rows() -> None:
+    _, svg = drawn("tally", REVISIONS[:1])
+    assert re.search(r'aria-label="rows of the label table: 2; reason: double', svg)
+    assert re.search(r'aria-label="rows of the label table: 1; reason: null: no label', svg)
 
 
 def test_the_comparison_draws_a_point_per_row_and_revision() -> None:

@@ -21,6 +21,14 @@ def test_a_folder_without_the_layout_is_refused_with_what_it_holds(tmp_path: Pat
         find(tmp_path)
 
 
+def test_a_link_is_not_searched(tmp_path: Path) -> None:
+    smallset.write(tmp_path / "elsewhere")
+    (tmp_path / "top").mkdir()
+    (tmp_path / "top" / "link").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="it holds link"):
+        find(tmp_path / "top")
+
+
 def test_two_layouts_are_refused(tmp_path: Path) -> None:
     smallset.write(tmp_path / "a")
     smallset.write(tmp_path / "b")

@@ -148,7 +148,7 @@ def test_an_interrupted_download_leaves_nothing(project: Path, pin: str, site: S
     environment = os.environ | {"PYTHONPATH": str(ROOT), "BLOODCELLS_MIRROR": url}
     process = subprocess.Popen(command(pin), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        while process.poll() is None and not list(Path().rglob("set.tar.gz")):
+        while process.poll() is None and not list(Path("artifacts").rglob("set.tar.gz")):
             time.sleep(0.02)
         assert leftovers() != set()
         process.send_signal(signal.SIGINT)

@@ -1,0 +1,43 @@
+# `make run` and `make test` are all that a fresh clone needs: each makes .venv first, and again when
+# requirements.txt has changed.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+help:           ## say what there is
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 20
+
+run: $(READY)   ## set up, run the pipeline on the chosen data set, and print the comparison
+	dvc repro
+	@python -m stages.compare --show
+
+test: $(READY)  ## set up and pass all tests
+	pytest
+
+lint: $(READY)  ## check style and types
+	ruff check .
+	ruff format --check .
+	mypy
+
+speed: $(READY) ## measure the two speed ratios on this machine
+	python -m benchmarks.speed
+
+requirements: $(READY)  ## compile requirements.txt anew from pyproject.toml
+	uv pip compile --quiet --upgrade --universal --python-version 3.11 pyproject.toml --group dev \
+	  --no-emit-index-url --custom-compile-command "make requirements" --output-file requirements.txt
+
+clean:          ## take away the environment and all that a run can make again (DVC's cache stays)
+	rm -rf .venv artifacts dvc_plots .pytest_cache .mypy_cache .ruff_cache
+
+# uv installs in seconds what takes pip minutes. It is told the versions, and by whom it is served is the machine's affair.
+$(READY): requirements.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
+	$(BIN)/uv pip install --python $(BIN)/python --requirement requirements.txt
+	@touch $@
+
+.PHONY: help run test lint speed requirements clean

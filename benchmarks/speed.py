@@ -1,0 +1,144 @@
+"""Measure the two speed ratios: the training loop against bare steps, and `dvc repro` against its training.
+
+    python -m benchmarks.speed            # both; run `make run` first, whose cells are used
+    python -m benchmarks.speed --rounds 5 --skip-repro
+"""
+
+import argparse
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from bloodcells.augment import Augmentation
+from bloodcells.errors import run
+from bloodcells.files import read_csv
+from bloodcells.labels import CLASSES
+from bloodcells.networks import build, normalise
+from bloodcells.params import Params, read_params
+from bloodcells.pixels import open_pixels
+from bloodcells.training import Cells, Epoch, Recipe, train, use_bf16
+
+EPOCHS = 5
+"""Of each timed training; the first warms up and is not counted."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3, help="how often each pair is timed (default 3)")
+    parser.add_argument("--skip-repro", action="store_true", help="leave out the second ratio, which takes minutes")
+    args = parser.parse_args()
+    params = read_params()
+    where = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{torch.get_num_threads()} CPU threads"
+    print(f"{platform.machine()}, {where}, torch {torch.__version__}, {params.image.size}×{params.image.size} pixels")
+    for model in params.models:
+        ratios = []
+        for _ in range(args.rounds):
+            loop, count = time_loop(params, model)
+            bare = time_bare_steps(params, model, count)
+            ratios.append(loop / bare)
+            print(f"  {model}: loop {loop:.1f}, bare steps {bare:.1f} images a second, ratio {ratios[-1]:.3f}")
+        print(f"{model}: the loop runs at {statistics.median(ratios):.1%} of bare steps (median of {args.rounds})")
+    if not args.skip_repro:
+        total, training = time_repro()
+        share = (total - training) / training
+        print(f"dvc repro: {total:.0f} s in all, {training:.0f} s of them training; the rest adds {share:.1%}")
+
+
+def time_loop(params: Params, model: str) -> tuple[float, int]:
+    """Train a few epochs as the stage does; give trained images a second over whole epochs, and batches an epoch.
+
+    Whole epochs: reading, augmentation, validation, curves and the checkpoint to go on from are in it.
+    """
+    training, validation = (_cells(params, part) for part in ("train", "validation"))
+    recipe = _recipe(params, model)
+    stamps: list[float] = []
+
+    def stamp(epoch: Epoch) -> None:
+        stamps.append(time.perf_counter())
+
+    with tempfile.TemporaryDirectory() as side:
+        train(_network(params, model), training, validation, recipe, Path(side), model, stamp)
+    batches = len(training) // recipe.batch_size
+    return batches * recipe.batch_size * (EPOCHS - 1) / (stamps[-1] - stamps[0]), batches
+
+
+def time_bare_steps(params: Params, model: str, batches: int) -> float:
+    """Do as many of the same steps on one batch of input that is ready in memory; give images a second."""
+    recipe, settings = _recipe(params, model), params.model(model)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network = _network(params, model).to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, fused=True)
+    size = params.image.size
+    images = normalise(torch.rand(recipe.batch_size, 3, size, size, device=device) * 255)
+    labels = torch.arange(recipe.batch_size, device=device) % len(CLASSES)
+    bf16 = use_bf16(network, recipe.precision, device.type == "cuda")
+
+    def step() -> None:
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            logits = network(images)
+        loss = F.cross_entropy(logits.float(), labels, label_smoothing=recipe.label_smoothing)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_clip)
+        optimizer.step()
+
+    for _ in range(batches):
+        step()
+    _wait(device)
+    start = time.perf_counter()
+    for _ in range(batches * (EPOCHS - 1)):
+        step()
+    _wait(device)
+    return batches * (EPOCHS - 1) * recipe.batch_size / (time.perf_counter() - start)
+
+
+def time_repro() -> tuple[float, float]:
+    """Run the pipeline in a fresh clone; give the seconds of all of it and those that training says it took."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["git", "clone", "--quiet", ".", folder], check=True)
+        Path(folder, "dvc.lock").unlink(missing_ok=True)
+        start = time.perf_counter()
+        out = subprocess.run(["dvc", "repro"], cwd=folder, check=True, capture_output=True, text=True).stdout
+        total = time.perf_counter() - start
+    return total, sum(float(seconds) for seconds in re.findall(r"trained for ([\d.]+) s", out))
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def _network(params: Params, model: str) -> torch.nn.Module:
+    return build(params.model(model).architecture, len(CLASSES), params.image.size)
+
+
+def _recipe(params: Params, model: str) -> Recipe:
+    values = params.train.model_dump() | params.model(model).model_dump() | {"epochs": EPOCHS, "devices": 1, "nodes": 1}
+    augmentation = Augmentation(**values.pop("augment"))
+    del values["architecture"], values["weights"]
+    return Recipe(augmentation=augmentation, **values)
+
+
+def _cells(params: Params, part: str) -> Cells:
+    artifacts = Path("artifacts", params.dataset)
+    pixels = open_pixels(artifacts / "pixels")
+    rows = [row for row in read_csv(artifacts / "splits" / "0.csv", ("image", "part")) if row["part"] == part]
+    return Cells(
+        pixels.array,
+        np.array([pixels.rows[row["image"]] for row in rows]),
+        np.arange(len(rows)) % len(CLASSES),
+    )
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    run(main)

@@ -1,0 +1,58 @@
+from pathlib import Path
+
+import pytest
+
+from bloodcells.annotations import read_annotations, read_box_table
+from bloodcells.errors import InputError
+from bloodcells.files import write_csv
+from bloodcells.localise import Box
+
+
+def voc(*objects: tuple[str, str, str, str, str]) -> str:
+    boxes = "".join(
+        f"<object><name>{name}</name><bndbox><xmin>{left}</xmin><ymin>{top}</ymin>"
+        f"<xmax>{right}</xmax><ymax>{bottom}</ymax></bndbox></object>"
+        for name, left, top, right, bottom in objects
+    )
+    return f"<annotation><filename>other.jpg</filename>{boxes}</annotation>"
+
+
+def test_white_cells_are_read_and_red_ones_not(tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_text(
+        voc(("RBC", "1", "2", "3", "4"), ("WBC", "5", "6", "7", "8"), (" wbc ", "9.0", "10", "11", "12"))
+    )
+    (tmp_path / "b.xml").write_text(voc(("RBC", "1", "2", "3", "4")))
+    (tmp_path / "note.txt").write_text("no annotation")
+    assert read_annotations(tmp_path) == {"a.jpg": [Box(5, 6, 7, 8), Box(9, 10, 11, 12)]}
+
+
+def test_a_set_without_annotations_has_none(tmp_path: Path) -> None:
+    assert read_annotations(tmp_path / "nowhere") == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "no xml",
+        voc(("WBC", "1", "2", "3", "4"))[:-20],
+        voc(("WBC", "one", "2", "3", "4")),
+        voc(("WBC", "inf", "2", "3", "4")),
+        "<annotation><object><name>WBC</name></object></annotation>",
+        '<?xml version="1.0" encoding="none-such"?><annotation/>',
+    ],
+)
+def test_a_broken_annotation_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.xml").write_text(text)
+    with pytest.raises(InputError, match=r"a\.xml is no Pascal VOC annotation") as caught:
+        read_annotations(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_table_of_boxes(tmp_path: Path) -> None:
+    path = tmp_path / "boxes.csv"
+    write_csv(path, ("image", "xmin", "ymin", "xmax", "ymax"), [("a.jpg", 1, 2, 3, 4), ("a.jpg", 5, 6, 7, 8)])
+    assert read_box_table(path) == {"a.jpg": [Box(1, 2, 3, 4), Box(5, 6, 7, 8)]}
+    path.write_text(path.read_text() + "b.jpg,1,2,x,4\n")
+    with pytest.raises(InputError, match="line 4"):
+        read_box_table(path)

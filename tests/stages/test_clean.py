@@ -1,0 +1,256 @@
+import errno
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from bloodcells import smears
+from bloodcells.labels import CLASSES
+from stages.clean import main
+from tests import workplace
+from tests.project import set_params
+from tests.workplace import PUBLISHED, RAW, error_of, files, table
+
+PARTS = ("train", "validation", "test")
+MADE = {"artifacts", "artifacts/rendered", "artifacts/rendered/raw", "params.yaml"}
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return workplace.draw(tmp_path_factory.mktemp("drawn") / "raw")
+
+
+@pytest.fixture
+def place(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return workplace.make(tmp_path, raw)
+
+
+@pytest.fixture(scope="module")
+def cleaned(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the stage has run, as DVC runs it."""
+    folder = workplace.make(tmp_path_factory.mktemp("cleaned"), raw)
+    done = workplace.run_stage("clean", folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert f"kept {len(table(folder / 'artifacts' / 'rendered' / 'cells.csv'))} cells" in done.stdout
+    return folder
+
+
+def splits(folder: Path, dataset: str = "rendered") -> list[list[dict[str, str]]]:
+    return [table(path) for path in sorted((folder / "artifacts" / dataset / "splits").glob("*.csv"))]
+
+
+def faults(rows: list[dict[str, str]], same: dict[str, Any]) -> list[str]:
+    """Say what is wrong with a split as it stands in its table; `same` gives what near-duplicates have in common."""
+    sides = {part: Counter(row["image"] for row in rows if row["part"] == part) for part in PARTS}
+    found = [
+        f"{image} in {part} is more than once there" for part in PARTS[1:] for image, n in sides[part].items() if n > 1
+    ]
+    seen = {part: {same.get(image, image) for image in sides[part]} for part in PARTS}
+    for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
+        found += [f"{what} in {one} and in {other}" for what in sorted(map(str, seen[one] & seen[other]))]
+    return found
+
+
+def scenes() -> dict[str, Any]:
+    return {f"{smear.name}.jpg": smear.scene for smear in smears.plan(workplace.IMAGES, workplace.SEED)}
+
+
+def test_every_row_is_kept_or_dropped_with_its_reason(cleaned: Path) -> None:
+    planned = smears.plan(workplace.IMAGES, workplace.SEED)
+    single = {f"{s.name}.jpg": s.cells[0] for s in planned if s.drawn and len(s.cells) == 1 and s.cells[0] in CLASSES}
+    kept = table(cleaned / "artifacts" / "rendered" / "cells.csv")
+    assert {row["image"]: row["label"] for row in kept} == single
+
+    dropped = table(cleaned / "plots" / "rendered" / "dropped.csv")
+    reasons: dict[str, str] = {}
+    for smear in planned:
+        alone = "null: no image" if not smear.drawn else "basophil"
+        reasons[f"{smear.name}.jpg"] = ("null: no label", alone, "double")[len(smear.cells)]
+    assert {row["image"]: row["reason"] for row in dropped} == {
+        image: reason for image, reason in reasons.items() if image not in single
+    }
+    lines = (cleaned / RAW / "labels.csv").read_text().splitlines()
+    for row in dropped:
+        number = int(row["image"].removeprefix("BloodImage_").removesuffix(".jpg"))
+        assert lines[int(row["line"]) - 1].startswith(f",{number},")
+
+
+def test_no_image_and_no_near_duplicate_stands_on_two_sides(cleaned: Path) -> None:
+    assert len(scenes()) > len(set(scenes().values()))  # there are near-duplicates
+    assert len(splits(cleaned)) == 5
+    for rows in splits(cleaned):
+        assert faults(rows, scenes()) == []
+
+
+def test_a_faulty_split_would_be_noticed(cleaned: Path) -> None:
+    rows = splits(cleaned)[0]
+    copied = next(row for row in rows if row["part"] == "test")
+    assert faults([*rows, copied], {}) == [f"{copied['image']} in test is more than once there"]
+    assert faults([*rows, copied | {"part": "train"}], {}) == [f"{copied['image']} in train and in test"]
+    twin = next(row for row in rows if row["part"] == "train")
+    assert faults(rows, {copied["image"]: "twin", twin["image"]: "twin"}) == ["twin in train and in test"]
+
+
+def test_every_cell_is_tested_once_and_has_its_fold(cleaned: Path) -> None:
+    fold_of = {row["image"]: row["fold"] for row in table(cleaned / "artifacts" / "rendered" / "cells.csv")}
+    for fold, rows in enumerate(splits(cleaned)):
+        assert {row["image"] for row in rows if row["part"] == "test"} == {
+            image for image, number in fold_of.items() if number == str(fold)
+        }
+        in_a_part = {row["image"] for row in rows}
+        assert set(fold_of) >= in_a_part
+        left_out = set(fold_of) - in_a_part  # one neutrophil in ten of training
+        assert len(left_out) <= 1
+
+
+def test_classes_are_shared_out_evenly_and_balanced_in_training(cleaned: Path) -> None:
+    for rows in splits(cleaned):
+        counts = {part: Counter(row["label"] for row in rows if row["part"] == part) for part in PARTS}
+        assert set(counts["train"]) == set(counts["test"]) == set(CLASSES)
+        largest = max(counts["train"].values())
+        assert all(count >= round(largest / 2) for count in counts["train"].values())
+
+
+def test_the_counts_are_those_of_the_tables(cleaned: Path) -> None:
+    counts = {
+        (row["class"], row["step"]): int(row["count"]) for row in table(cleaned / "plots" / "rendered" / "counts.csv")
+    }
+    kept = Counter(row["label"] for row in table(cleaned / "artifacts" / "rendered" / "cells.csv"))
+    assert {label: counts[label, "kept"] for label in CLASSES} == kept
+    assert counts["basophil", "published"] == 1
+    assert counts["double", "published"] == 2
+    for fold, rows in enumerate(splits(cleaned)):
+        for label in CLASSES:
+            in_part = Counter(row["part"] for row in rows if row["label"] == label)
+            assert counts[label, f"fold {fold} train balanced"] == in_part["train"]
+            assert counts[label, f"fold {fold} test"] == in_part["test"]
+            assert counts[label, f"fold {fold} validation"] == in_part["validation"]
+
+
+def made(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in files(folder) if (folder / name).is_file()}
+
+
+def test_the_same_seed_gives_the_same_files_and_another_other_folds(
+    cleaned: Path, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in (1, 2):
+        folder = workplace.make(tmp_path / str(seed), raw, clean__seed=seed)
+        monkeypatch.chdir(folder)
+        main()
+    same = made(cleaned)
+    del same["params.yaml"]
+    assert {name: body for name, body in made(tmp_path / "1").items() if name != "params.yaml"} == same
+    cells = "artifacts/rendered/cells.csv"
+    assert made(tmp_path / "2")[cells] != same[cells]
+
+
+def rewrite(place: Path, old: str, new: str) -> None:
+    path = place / RAW / "labels.csv"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def first(place: Path) -> Path:
+    """Give the first image that is kept."""
+    return place / RAW / "JPEGImages" / "BloodImage_00000.jpg"
+
+
+def break_table(place: Path) -> None:
+    rewrite(place, "MONOCYTE", "MONOZYT")
+
+
+def no_table(place: Path) -> None:
+    (place / RAW / "labels.csv").unlink()
+
+
+def no_monocyte(place: Path) -> None:
+    rewrite(place, "MONOCYTE", "LYMPHOCYTE")
+
+
+def few_monocytes(place: Path) -> None:
+    path = place / RAW / "labels.csv"
+    before, after = path.read_text().split(",MONOCYTE\n", 1)
+    path.write_text(f"{before},MONOCYTE\n" + after.replace(",MONOCYTE\n", ",LYMPHOCYTE\n"))
+
+
+def broken_image(place: Path) -> None:
+    first(place).write_bytes(first(place).read_bytes()[:5000])
+
+
+def grey_image(place: Path) -> None:
+    Image.new("L", (640, 480)).save(first(place))
+
+
+def wrong_parameter(place: Path) -> None:
+    (place / "params.yaml").write_text((place / "params.yaml").read_text().replace("validation:", "validaton:"))
+
+
+def no_parameters(place: Path) -> None:
+    (place / "params.yaml").unlink()
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (break_table, r"labels\.csv, line \d+: unknown label 'monozyt' for BloodImage_\d+\.jpg"),
+        (no_table, r"labels\.csv is missing"),
+        (no_monocyte, r"no monocyte is left after cleaning"),
+        (few_monocytes, r"monocyte has 1; lower clean\.folds or add cells"),
+        (broken_image, r"BloodImage_00000\.jpg is broken"),
+        (grey_image, r"BloodImage_00000\.jpg is grey"),
+        (wrong_parameter, r"clean\.validation: Field required; clean\.validaton: Extra inputs"),
+        (no_parameters, r"params\.yaml is missing"),
+    ],
+)
+def test_what_the_user_can_mend_is_one_line_and_leaves_nothing(place: Path, fault: Any, said: str) -> None:
+    fault(place)
+    message = error_of(main)
+    assert re.search(said, message), message
+    assert files(place) <= MADE
+
+
+@pytest.mark.parametrize("name", ["0.csv", "3.csv", "dropped.csv", "cells.csv"])
+def test_a_full_disk_is_said_and_leaves_nothing_half_written(
+    place: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    real = Path.open
+
+    def full(path: Path, *arguments: Any, **options: Any) -> Any:
+        if path.name == name:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", full)
+    message = error_of(main)
+    assert "the disk is full while writing " in message
+    assert ".part" not in message
+    assert not [path for path in files(place) if ".part" in path or path.endswith(f"/{name}")]
+
+
+@pytest.mark.skipif(not PUBLISHED.is_dir(), reason="the real set is not here")
+def test_the_published_set_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "artifacts" / "bccd"
+    folder.mkdir(parents=True)
+    (folder / "raw").symlink_to(PUBLISHED)
+    (tmp_path / "params.yaml").write_bytes((workplace.ROOT / "params.yaml").read_bytes())
+    set_params(tmp_path, {"dataset": "bccd"})
+    monkeypatch.chdir(tmp_path)
+    main()
+    kept = table(folder / "cells.csv")
+    counts = {"neutrophil": 206, "eosinophil": 88, "lymphocyte": 33, "monocyte": 20}
+    assert Counter(row["label"] for row in kept) == counts
+    reasons = Counter(row["reason"].split(":")[0] for row in table(tmp_path / "plots" / "bccd" / "dropped.csv"))
+    assert reasons == {"double": 15, "null": 46, "basophil": 3}
+    for label, count in counts.items():
+        in_fold = Counter(row["fold"] for row in kept if row["label"] == label)
+        assert all(abs(in_fold[str(fold)] - count / 5) <= 1 for fold in range(5)), (label, in_fold)
+    twins = {"BloodImage_00037.jpg": "twins", "BloodImage_00038.jpg": "twins"}
+    for rows in splits(tmp_path, "bccd"):
+        assert faults(rows, twins) == []

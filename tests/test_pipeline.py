@@ -1,0 +1,100 @@
+"""The whole pipeline, through DVC, in a clone of its own."""
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bloodcells.labels import CLASSES
+from tests import project
+
+MODELS = ("resnet", "efficientnet", "alexnet")
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = project.copy(tmp_path_factory.mktemp("clone"))
+    project.set_params(folder, project.SMALL)
+    project.done("dvc", "repro", cwd=folder)
+    project.commit(folder, "first run")
+    yield folder
+
+
+def stale(folder: Path) -> set[str]:
+    """Give the stages that a `dvc repro` would run."""
+    out = project.done("dvc", "repro", "--dry", cwd=folder)
+    return {line.split("'")[1] for line in out.splitlines() if line.startswith("Running stage")}
+
+
+def test_each_model_leaves_its_headline_and_its_predictions(clone: Path) -> None:
+    for model in MODELS:
+        scores = json.loads((clone / "metrics" / "rendered" / f"{model}.json").read_text())
+        assert set(scores) >= {"accuracy", "accuracy_low", "accuracy_high", "mean_sensitivity", "mean_specificity"}
+        with (clone / "plots" / "rendered" / "predictions" / f"{model}.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        assert list(rows[0]) == ["image", "fold", "actual", "predicted", *CLASSES]
+        assert scores["accuracy"] == round(sum(row["actual"] == row["predicted"] for row in rows) / len(rows), 4)
+        with (clone / "artifacts" / "rendered" / "splits" / "0.csv").open() as file:
+            test = {row["image"]: row["label"] for row in csv.DictReader(file) if row["part"] == "test"}
+        assert {row["image"]: row["actual"] for row in rows} == test
+
+
+def test_the_comparison_names_every_model(clone: Path) -> None:
+    shown = project.done("python", "-m", "stages.compare", "--show", cwd=clone)
+    assert all(model in shown for model in MODELS)
+    assert "nan" not in shown.lower()
+
+
+def test_a_second_repro_has_nothing_to_do(clone: Path) -> None:
+    assert "Data and pipelines are up to date." in project.done("dvc", "repro", cwd=clone)
+
+
+def test_a_fresh_clone_is_not_stale(clone: Path, tmp_path: Path) -> None:
+    project.done("git", "clone", "--quiet", str(clone), str(tmp_path / "fresh"), cwd=tmp_path)
+    result = project.command("dvc", "repro", "--dry", "--allow-missing", cwd=tmp_path / "fresh")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "Running stage" not in result.stdout
+
+
+def test_one_model_s_rate_concerns_that_model_alone(clone: Path) -> None:
+    params = (clone / "params.yaml").read_text()
+    try:
+        project.set_params(clone, {"models.alexnet.learning_rate": 0.0009})
+        assert stale(clone) == {"train@alexnet-0", "evaluate@alexnet", "compare"}
+    finally:
+        (clone / "params.yaml").write_text(params)
+
+
+def test_a_new_pin_of_the_data_runs_the_download_again(clone: Path) -> None:
+    pin = (clone / "data.dvc").read_text()
+    try:
+        (clone / "data.dvc").write_text(pin.replace("5509ad5d", "00000000"))
+        assert "download" in stale(clone)
+    finally:
+        (clone / "data.dvc").write_text(pin)
+
+
+def test_an_experiment_trains_what_it_changes_and_shows_in_the_diff(clone: Path) -> None:
+    out = project.done("dvc", "exp", "run", "--name", "longer", "-S", "models.resnet.learning_rate=3e-4", cwd=clone)
+    assert "train@resnet-0" in out
+    assert "Running stage 'train@efficientnet-0'" not in out
+    shown = project.done("dvc", "metrics", "diff", "--all", "HEAD", "--md", cwd=clone)
+    assert all(f"metrics/rendered/{model}.json" in shown for model in MODELS)
+    params = project.done("dvc", "params", "diff", "HEAD", cwd=clone)
+    assert "models.resnet.learning_rate" in params
+
+
+def test_the_plots_page_is_made(clone: Path) -> None:
+    project.done("dvc", "plots", "show", cwd=clone)
+    page = (clone / "dvc_plots" / "index.html").read_text()
+    for chart in ("comparison", "curves", *(f"predictions/{model}" for model in MODELS)):
+        assert chart in page
+    assert page.count("<img") >= 7  # explore's four pictures and the worst mistakes of three models
+
+
+def test_one_stage_can_be_named(clone: Path) -> None:
+    out = project.done("dvc", "repro", "train@resnet-0", cwd=clone)
+    assert "train@resnet-0" in out or "up to date" in out
+    assert "evaluate" in project.done("dvc", "dag", cwd=clone)

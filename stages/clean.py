@@ -13,7 +13,7 @@ from bloodcells.images import open_rgb
 from bloodcells.labels import CLASSES, LabelRow, read_label_table
 from bloodcells.params import read_params
 
-THUMBNAIL = (64, 48)
+THUMBNAIL = (80, 60)
 
 
 def dropped_because(row: LabelRow, images: Path) -> str | None:
@@ -91,7 +91,7 @@ def main() -> None:
 
 def _thumbnail(path: Path) -> np.ndarray:
     grey = open_rgb(path).convert("L").resize(THUMBNAIL, Image.Resampling.BOX)
-    return np.asarray(grey, dtype=np.float32).ravel()
+    return np.asarray(grey, dtype=np.float32)
 
 
 def _report(labels: list[str], reasons: list[tuple[LabelRow, str | None]], groups: np.ndarray) -> None:

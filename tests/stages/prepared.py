@@ -1,0 +1,38 @@
+"""What `train` and `evaluate` read, made by hand: cells whose class is their hue."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bloodcells.files import write_csv
+from bloodcells.labels import CLASSES
+from bloodcells.localise import Box
+from bloodcells.pixels import PixelWriter
+from tests import project
+
+SIZE = 64
+PARTS = {"train": 40, "validation": 12, "test": 16}
+HUES = np.array([[200, 40, 40], [40, 200, 40], [40, 40, 200], [200, 200, 40]])
+
+
+def prepare(folder: Path, changes: dict[str, Any] | None = None) -> Path:
+    """Write parameters, pixels and the split of fold 0, as the stages before training would have."""
+    (folder / "params.yaml").write_bytes((project.ROOT / "params.yaml").read_bytes())
+    tiny = {"image.size": SIZE, "train.batch_size": 8, "train.precision": "32", "evaluate.views": 1}
+    architectures = {f"models.{name}.architecture": "squeezenet1_1" for name in ("resnet", "efficientnet", "alexnet")}
+    project.set_params(folder, {**tiny, **architectures, "models.resnet.learning_rate": 1e-3, **(changes or {})})
+    artifacts = folder / "artifacts" / "rendered"
+    (artifacts / "pixels").mkdir(parents=True)
+    writer = PixelWriter(artifacts / "pixels", sum(PARTS.values()), SIZE)
+    rng = np.random.default_rng(0)
+    rows = []
+    for part, count in PARTS.items():
+        for number in range(count):
+            name, label = f"{part}{number}.jpg", number % len(CLASSES)
+            noise = rng.integers(-40, 41, (SIZE, SIZE, 3))
+            writer.add(name, Box(0, 0, SIZE, SIZE), (HUES[label] + noise).clip(0, 255).astype(np.uint8))
+            rows.append((name, CLASSES[label], part))
+    writer.close()
+    write_csv(artifacts / "splits" / "0.csv", ("image", "label", "part"), rows)
+    return folder

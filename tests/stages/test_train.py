@@ -1,0 +1,112 @@
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from bloodcells.labels import CLASSES
+from bloodcells.networks import Checkpoint
+from tests import project
+from tests.stages.prepared import prepare
+
+CHECKPOINT = Path("artifacts", "rendered", "models", "resnet", "0.ckpt")
+CURVES = Path("artifacts", "rendered", "curves", "resnet", "0")
+UNFINISHED = Path("artifacts", "rendered", "unfinished")
+
+
+def train(folder: Path, model: str = "resnet") -> subprocess.CompletedProcess[str]:
+    return project.command(sys.executable, "-m", "stages.train", model, "0", cwd=folder, PYTHONPATH=str(project.ROOT))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = prepare(tmp_path_factory.mktemp("whole"), {"train.epochs": 6})
+    result = train(folder)
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+def test_a_checkpoint_and_curves_are_left_and_nothing_else(whole: Path) -> None:
+    checkpoint = Checkpoint.load(whole / CHECKPOINT)
+    assert (checkpoint.architecture, checkpoint.classes, checkpoint.size) == ("squeezenet1_1", CLASSES, 64)
+    with (whole / CURVES / "curves.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["epoch"], row["split"]) for row in rows] == [
+        (str(epoch), split) for epoch in range(1, 7) for split in ("train", "validation")
+    ]
+    held = [float(row["loss"]) for row in rows if row["split"] == "validation"]
+    assert checkpoint.epoch == 1 + held.index(min(held))
+    for split in ("train", "validation"):
+        assert len((whole / CURVES / "plots" / "metrics" / split / "loss.tsv").read_text().splitlines()) == 7
+    assert not list((whole / UNFINISHED).iterdir())
+    assert not list(whole.rglob("*.part"))
+    assert not list(whole.rglob("dvc.yaml"))  # DVCLive writes one unless it is told not to
+
+
+def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(whole: Path, tmp_path: Path) -> None:
+    folder = prepare(tmp_path, {"train.epochs": 6})
+    process = subprocess.Popen(
+        [sys.executable, "-m", "stages.train", "resnet", "0"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(project.ROOT), "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.DEVNULL,
+    )
+    while not list((folder / UNFINISHED).glob("*/last.ckpt")):
+        assert process.poll() is None, "it ended before it left anything to go on from"
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (folder / CHECKPOINT).exists()
+    result = train(folder)
+    assert result.returncode == 0, result.stderr
+    assert "goes on after epoch" in result.stderr
+    assert (folder / CHECKPOINT).read_bytes() == (whole / CHECKPOINT).read_bytes()
+    assert (folder / CURVES / "curves.csv").read_bytes() == (whole / CURVES / "curves.csv").read_bytes()
+
+
+def test_two_processes_train_together(tmp_path: Path) -> None:
+    folder = prepare(tmp_path, {"train.epochs": 2, "train.devices": 2})
+    result = train(folder)
+    assert result.returncode == 0, result.stderr
+    assert Checkpoint.load(folder / CHECKPOINT).epoch in (1, 2)
+    assert len((folder / CURVES / "curves.csv").read_text().splitlines()) == 5
+    assert result.stdout.count("chosen") == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "model", "message"),
+    [
+        ({}, "resnot", "no model 'resnot' under `models:`"),
+        ({"models.resnet.architecture": "resnet81"}, "resnet", "unknown architecture 'resnet81'"),
+        ({"models.resnet.weights": "lost.pt"}, "resnet", "lost.pt is missing"),
+        ({"train.epochs": 0}, "resnet", "train.epochs"),
+        ({"image.size": 96}, "resnet", "another image.size"),
+    ],
+)
+def test_what_a_user_can_mend_is_said_in_a_line(
+    tmp_path: Path, changes: dict[str, object], model: str, message: str
+) -> None:
+    result = train(prepare(tmp_path, changes), model)
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: ")
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / CHECKPOINT).exists()
+
+
+def test_pixels_that_lack_a_cell_are_named(tmp_path: Path) -> None:
+    folder = prepare(tmp_path)
+    split = folder / "artifacts" / "rendered" / "splits" / "0.csv"
+    split.write_text(split.read_text() + "stranger.jpg,monocyte,train\n")
+    result = train(folder)
+    assert result.returncode == 1
+    assert "stranger.jpg is not among the prepared cells" in result.stderr
+
+
+def test_the_threads_of_this_process_are_few() -> None:
+    assert torch.get_num_threads() == 1  # conftest: or the tests would fight for the cores

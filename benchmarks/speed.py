@@ -1,7 +1,7 @@
 """Measure the two speed ratios: the training loop against bare steps, and `dvc repro` against its training.
 
-    python -m benchmarks.speed            # both; run `make run` first, whose cells are used
-    python -m benchmarks.speed --rounds 5 --skip-repro
+python -m benchmarks.speed            # both; run `make run` first, whose cells are used
+python -m benchmarks.speed --rounds 5 --skip-repro
 """
 
 import argparse

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 from bloodcells.errors import InputError
 from bloodcells.files import read_csv
-from bloodcells.localise import Box
+from bloodcells.geometry import Box
 
 WHITE_CELL = "WBC"
 _SIDES = ("xmin", "ymin", "xmax", "ymax")

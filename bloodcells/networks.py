@@ -2,7 +2,6 @@
 
 import difflib
 import hashlib
-import inspect
 import pickle
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -98,10 +97,9 @@ def build(architecture: str, classes: int, size: int, weights: str = "none", see
     names = torchvision.models.list_models(module=torchvision.models)
     if architecture not in names:
         close = difflib.get_close_matches(architecture, names, n=3)
-        hint = f"; did you mean {' or '.join(close)}?" if close else "; any classification network of torchvision will do"
-        raise InputError(f"unknown architecture {architecture!r}{hint}")
+        hint = f"did you mean {' or '.join(close)}?" if close else "any classification network of torchvision will do"
+        raise InputError(f"unknown architecture {architecture!r}; {hint}")
     torch.manual_seed(seed)
-    accepted = inspect.signature(torchvision.models.get_model_builder(architecture)).parameters
     options: dict[str, Any] = {"num_classes": classes}
     if architecture.startswith("vit_"):
         options["image_size"] = size
@@ -109,7 +107,6 @@ def build(architecture: str, classes: int, size: int, weights: str = "none", see
         options["input_size"] = (size, size)
     if architecture in ("googlenet", "inception_v3"):
         options |= {"aux_logits": False, "init_weights": True}
-    assert "weights" in accepted
     try:
         network: nn.Module = torchvision.models.get_model(architecture, **options)
         with torch.no_grad():
@@ -160,8 +157,8 @@ def predict(
         images = torch.from_numpy(pixels[start : start + batch]).to(device).permute(0, 3, 1, 2)
         images = normalise(images, checkpoint.mean, checkpoint.deviation)
         seen = views(images) if count == 8 else iter([images])
-        total = sum(torch.softmax(network(view).double(), dim=1) for view in seen)
-        rows.append((total / count).cpu().numpy())
+        total = torch.stack([torch.softmax(network(view).double(), dim=1) for view in seen]).mean(dim=0)
+        rows.append(total.cpu().numpy())
     return np.concatenate(rows)
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from bloodcells.errors import InputError
 from bloodcells.files import read_csv, write_csv
-from bloodcells.localise import Box
+from bloodcells.geometry import Box
 
 ARRAY = "pixels.npy"
 INDEX = "index.csv"

@@ -15,6 +15,7 @@ from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import AsyncCheckpointIO
+from lightning.pytorch.utilities.types import LRSchedulerConfigType, OptimizerLRSchedulerConfig
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -154,10 +155,10 @@ def use_bf16(network: nn.Module, precision: str, on_gpu: bool) -> bool:
     if precision != "auto":
         return precision == "bf16"
     if on_gpu:
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
     depthwise = sum(module.groups > 1 for module in convolutions)
-    return torch.cpu._is_avx512_bf16_supported() and 4 * depthwise < len(convolutions)
+    return bool(torch.cpu._is_avx512_bf16_supported()) and 4 * depthwise < len(convolutions)
 
 
 def rate_at(step: int, steps: int, warmup: float) -> float:
@@ -176,7 +177,7 @@ class _Training(LightningModule):
 
     def __init__(self, network: nn.Module, training: Cells, validation: Cells, recipe: Recipe) -> None:
         super().__init__()
-        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = network.to(memory_format=torch.channels_last)
         self.training_cells, self.validation_cells, self.recipe = training, validation, recipe
         self._generator = torch.Generator()
         self._sums: dict[str, Tensor] = {}
@@ -194,7 +195,7 @@ class _Training(LightningModule):
         batches = BatchSampler(SequentialSampler(self.validation_cells), 64, drop_last=False)
         return DataLoader(self.validation_cells, sampler=batches, batch_size=None)
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         # Biases and normalisations are not decayed: they can't overfit by growing, and decay would only bias them.
         matrices = [value for value in self.network.parameters() if value.ndim > 1]
         vectors = [value for value in self.network.parameters() if value.ndim <= 1]
@@ -205,7 +206,8 @@ class _Training(LightningModule):
         )
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_at(step, steps, self.recipe.warmup))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        every_step = LRSchedulerConfigType(scheduler=schedule, interval="step")
+        return OptimizerLRSchedulerConfig(optimizer=optimizer, lr_scheduler=every_step)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         # All that is random in a step follows from its number, so a resumed run needs no generator's state.
@@ -244,7 +246,8 @@ class _Batches(BatchSampler):
     """A batch sampler that passes on the number of the epoch, which decides the order."""
 
     def set_epoch(self, epoch: int) -> None:
-        self.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
+        assert isinstance(self.sampler, DistributedSampler)
+        self.sampler.set_epoch(epoch)
 
 
 class _Record(Callback):
@@ -304,4 +307,3 @@ class _WholeCheckpoints(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         with replacing(Path(path)) as part:
             torch.save(checkpoint, part)
-

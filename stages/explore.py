@@ -12,9 +12,10 @@ from bloodcells.charts import counts, distribution
 from bloodcells.errors import InputError, run
 from bloodcells.files import read_csv, replacing_folder
 from bloodcells.galleries import averages, samples
+from bloodcells.geometry import crop_around
 from bloodcells.images import open_rgb
 from bloodcells.labels import CLASSES, RARE, read_label_table
-from bloodcells.localise import crop_around, find_cell
+from bloodcells.localise import find_cell
 from bloodcells.params import read_params
 from bloodcells.pixels import cut
 

@@ -7,8 +7,9 @@ from tqdm import tqdm
 from bloodcells.annotations import Boxes, read_annotations, read_box_table
 from bloodcells.errors import InputError, run
 from bloodcells.files import read_csv, replacing_folder, write_json
+from bloodcells.geometry import Box, Point, crop_around
 from bloodcells.images import open_rgb
-from bloodcells.localise import Box, Point, crop_around, find_cell
+from bloodcells.localise import find_cell
 from bloodcells.params import read_params
 from bloodcells.pixels import PixelWriter, cut, letterbox
 

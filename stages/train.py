@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from dvclive import Live
+from dvclive.live import Live
 
 from bloodcells import augment, networks
 from bloodcells import training as training_loop
@@ -80,8 +80,7 @@ class _Curves:
 
     def add(self, epoch: Epoch) -> None:
         if self._live is None:  # not before: only the first of several processes is told of epochs
-            options = {"save_dvc_exp": False, "dvcyaml": None, "report": None, "monitor_system": False}
-            self._live = Live(dir=str(self._folder), **options)
+            self._live = Live(dir=str(self._folder), save_dvc_exp=False, dvcyaml=None, report=None)
         self._live.step = epoch.epoch
         for part, loss, accuracy in (
             ("train", epoch.training_loss, epoch.training_accuracy),
@@ -93,7 +92,7 @@ class _Curves:
 
     def move(self, target: Path) -> None:
         if self._live is not None:
-            self._live.end()
+            self._live.end()  # type: ignore[no-untyped-call]
         write_csv(self._folder / "curves.csv", ("epoch", "split", "loss", "accuracy"), self._rows)
         with replacing_folder(target) as folder:
             shutil.copytree(self._folder, folder, dirs_exist_ok=True)

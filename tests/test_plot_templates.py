@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import vl_convert
-from dvc_render.vega import VegaRenderer  # type: ignore[import-untyped]
+from dvc_render.vega import VegaRenderer
 
 from bloodcells.comparison import COLUMNS, compare, table
 from bloodcells.figures import CLASS_COLOURS, MODEL_COLOURS

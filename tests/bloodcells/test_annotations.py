@@ -5,7 +5,7 @@ import pytest
 from bloodcells.annotations import read_annotations, read_box_table
 from bloodcells.errors import InputError
 from bloodcells.files import write_csv
-from bloodcells.localise import Box
+from bloodcells.geometry import Box
 
 
 def voc(*objects: tuple[str, str, str, str, str]) -> str:

@@ -128,7 +128,7 @@ def test_eight_views_see_a_turned_or_mirrored_cell_alike() -> None:
     network = build(TINY, 4, 64, seed=5).eval()
     seen = pixels()
     result = predict(network, seen, checkpoint(network), 8)
-    for other in (np.rot90(seen, 1, (1, 2)), seen[:, :, ::-1]):
-        other = np.ascontiguousarray(other)
+    for moved in (np.rot90(seen, 1, (1, 2)), seen[:, :, ::-1]):
+        other = np.ascontiguousarray(moved)
         assert np.allclose(predict(network, other, checkpoint(network), 8), result, atol=1e-6)
         assert not np.allclose(predict(network, other, checkpoint(network), 1), result, atol=1e-6)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from bloodcells.errors import InputError
 from bloodcells.files import replacing_folder
-from bloodcells.localise import Box
+from bloodcells.geometry import Box
 from bloodcells.pixels import ARRAY, INDEX, PixelWriter, cut, letterbox, open_pixels
 
 SIZE = 8

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from bloodcells.files import write_csv
+from bloodcells.geometry import Box
 from bloodcells.labels import CLASSES
-from bloodcells.localise import Box
 from bloodcells.pixels import PixelWriter
 from tests import project
 

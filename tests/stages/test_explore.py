@@ -88,4 +88,4 @@ def test_neither_exploring_nor_comparing_loads_torch() -> None:
     )
     loaded = set(done.stdout.replace("'", "").strip("[]\n").split(", "))
     assert "matplotlib.figure" in loaded
-    assert not loaded & {"torch", "sklearn", "scipy", "pandas", "matplotlib.pyplot"}
+    assert not loaded & {"torch", "sklearn", "pandas", "matplotlib.pyplot"}

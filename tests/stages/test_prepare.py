@@ -10,8 +10,8 @@ from PIL import Image
 
 from bloodcells import smears
 from bloodcells.files import write_csv
+from bloodcells.geometry import Box, Point
 from bloodcells.labels import CLASSES, read_label_table
-from bloodcells.localise import Box, Point
 from bloodcells.pixels import open_pixels
 from stages.prepare import PUBLISHED_BOXES, localisation, main
 from tests import workplace

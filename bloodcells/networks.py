@@ -50,8 +50,7 @@ class Checkpoint:
 
     def save(self, path: Path) -> None:
         """Write it; the same content gives the same bytes."""
-        with replacing(path) as part:
-            torch.save({"format": _FORMAT, **asdict(self)}, part)
+        save({"format": _FORMAT, **asdict(self)}, path)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -160,6 +159,21 @@ def predict(
         total = torch.stack([torch.softmax(network(view).double(), dim=1) for view in seen]).mean(dim=0)
         rows.append(total.cpu().numpy())
     return np.concatenate(rows)
+
+
+def save(content: dict[str, Any], path: Path) -> None:
+    """Write tensors and plain values.
+
+    Raises:
+        OSError: the disk is full, or another fault that torch.save would have hidden in a RuntimeError.
+    """
+    with replacing(path) as part, part.open("wb") as file:
+        try:
+            torch.save(content, file)
+        except RuntimeError as error:
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
 
 def _read(path: Path) -> dict[str, Any]:

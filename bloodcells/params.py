@@ -60,6 +60,7 @@ class Train(_Section):
     label_smoothing: float = Field(ge=0, lt=1)
     gradient_clip: float = Field(gt=0)
     augment: Augment
+    choose_over: int = Field(ge=1)
     precision: Literal["auto", "32", "bf16"]
     devices: int = Field(ge=1)
     nodes: int = Field(ge=1)

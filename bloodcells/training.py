@@ -5,6 +5,7 @@ import math
 import sys
 import warnings
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,8 @@ import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.plugins.io import AsyncCheckpointIO
 from lightning.pytorch.utilities.types import LRSchedulerConfigType, OptimizerLRSchedulerConfig
+from lightning_utilities.core.apply_func import apply_to_collection
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -23,8 +24,7 @@ from torch.utils.data import BatchSampler, DataLoader, Dataset, DistributedSampl
 from tqdm import tqdm
 
 from bloodcells.augment import Augmentation, augment
-from bloodcells.files import replacing
-from bloodcells.networks import normalise
+from bloodcells.networks import normalise, save
 
 LAST = "last.ckpt"
 BEST = "best.pt"
@@ -42,6 +42,7 @@ class Recipe:
     label_smoothing: float
     gradient_clip: float
     augmentation: Augmentation
+    choose_over: int
     precision: str
     devices: int
     nodes: int
@@ -61,7 +62,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Result:
-    """The weights of the epoch with the least validation loss, that epoch, and the curves."""
+    """The weights of the epoch that was chosen on validation, that epoch, and the curves."""
 
     state: dict[str, Tensor]
     epoch: int
@@ -115,7 +116,7 @@ def train(
         logging.getLogger(logger).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module=r"lightning\.")  # advice on workers, samplers and logging intervals
     on_gpu = torch.cuda.is_available()
-    record = _Record(side, title, recipe.epochs, on_epoch)
+    record = _Record(side, title, recipe, on_epoch)
     trainer = Trainer(
         accelerator="gpu" if on_gpu else "cpu",
         devices=recipe.devices,
@@ -129,7 +130,7 @@ def train(
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        plugins=[AsyncCheckpointIO(_WholeCheckpoints())],
+        plugins=[_Writer()],
         callbacks=[
             record,
             ModelCheckpoint(
@@ -253,11 +254,11 @@ class _Batches(BatchSampler):
 class _Record(Callback):
     """Keeps the curves and the best weights, and shows how far it is."""
 
-    def __init__(self, side: Path, title: str, epochs: int, on_epoch: Callable[[Epoch], None]) -> None:
+    def __init__(self, side: Path, title: str, recipe: Recipe, on_epoch: Callable[[Epoch], None]) -> None:
         self.side, self.on_epoch = side, on_epoch
         self.history: list[Epoch] = []
         self.best_epoch, self.best_loss = 0, math.inf
-        self._title, self._epochs = title, epochs
+        self._title, self._epochs, self._choose_over = title, recipe.epochs, recipe.choose_over
         self._bar: tqdm[Any] | None = None
 
     def state_dict(self) -> dict[str, Any]:
@@ -281,11 +282,13 @@ class _Record(Callback):
         assert isinstance(pl_module, _Training)
         epoch = Epoch(trainer.current_epoch + 1, *pl_module.take_means())
         self.history.append(epoch)
-        if epoch.validation_loss < self.best_loss or not self.best_epoch:
-            self.best_epoch, self.best_loss = epoch.epoch, epoch.validation_loss
+        recent = [past.validation_loss for past in self.history[-self._choose_over :]]
+        loss = sum(recent) / len(recent)
+        if loss < self.best_loss or not self.best_epoch:
+            self.best_epoch, self.best_loss = epoch.epoch, loss
             if trainer.is_global_zero:
-                with replacing(self.side / BEST) as part:
-                    torch.save({k: v.cpu().contiguous() for k, v in pl_module.network.state_dict().items()}, part)
+                state = {name: value.contiguous() for name, value in pl_module.network.state_dict().items()}
+                trainer.strategy.checkpoint_io.save_checkpoint(state, self.side / BEST)
         if trainer.is_global_zero and self._bar is not None:
             self.on_epoch(epoch)
             self._bar.set_postfix_str(
@@ -298,12 +301,25 @@ class _Record(Callback):
             self._bar.close()
 
 
-class _WholeCheckpoints(TorchCheckpointIO):
-    """Writes beside and renames, straight to the disk: Lightning's own writer makes one more copy in memory.
+class _Writer(TorchCheckpointIO):
+    """Writes checkpoints in a thread of its own: an AlexNet's takes as long as a short epoch.
 
-    In a thread of its own (see Trainer's plugins), since an AlexNet's is written for as long as an epoch takes.
+    Lightning's AsyncCheckpointIO would do, but that its queue has no end where the disk is slower than the training.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._executor = ThreadPoolExecutor(max_workers=1)
+        self._pending: list[Future[None]] = []
+
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        with replacing(Path(path)) as part:
-            torch.save(checkpoint, part)
+        self._wait(leaving=1)
+        copy = apply_to_collection(checkpoint, Tensor, lambda value: value.detach().to("cpu", copy=True))
+        self._pending.append(self._executor.submit(save, copy, Path(path)))
+
+    def teardown(self) -> None:
+        self._wait(leaving=0)
+
+    def _wait(self, leaving: int) -> None:
+        while len(self._pending) > leaving:
+            self._pending.pop(0).result()  # raises what writing has raised

@@ -121,6 +121,7 @@ def _recipe(params: Params, model: str) -> Recipe:
         label_smoothing=train_params.label_smoothing,
         gradient_clip=train_params.gradient_clip,
         augmentation=Augmentation(**train_params.augment.model_dump()),
+        choose_over=train_params.choose_over,
         precision=train_params.precision,
         devices=train_params.devices,
         nodes=train_params.nodes,

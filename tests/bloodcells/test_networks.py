@@ -1,3 +1,6 @@
+import errno
+import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -132,3 +135,15 @@ def test_eight_views_see_a_turned_or_mirrored_cell_alike() -> None:
         other = np.ascontiguousarray(moved)
         assert np.allclose(predict(network, other, checkpoint(network), 8), result, atol=1e-6)
         assert not np.allclose(predict(network, other, checkpoint(network), 1), result, atol=1e-6)
+
+
+def test_a_full_disk_is_an_error_that_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.BytesIO):
+        def write(self, content: object) -> int:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "open", lambda self, mode: Full())
+    with pytest.raises(OSError, match="No space left") as caught:
+        checkpoint(build(TINY, 4, 64)).save(tmp_path / "0.ckpt")
+    assert caught.value.filename == str(tmp_path / "0.ckpt")
+    assert not list(tmp_path.iterdir())

@@ -23,6 +23,7 @@ def recipe(**changes: object) -> Recipe:
         "label_smoothing": 0.1,
         "gradient_clip": 1.0,
         "augmentation": Augmentation(rotate=180, zoom=0.2, shift=0.1, colour=0.1),
+        "choose_over": 1,
         "precision": "32",
         "devices": 1,
         "nodes": 1,
@@ -66,6 +67,14 @@ def test_the_epoch_of_least_validation_loss_is_the_one_that_is_kept(tmp_path: Pa
     probabilities = torch.from_numpy(predict(kept.network(), held.array, kept))
     # The loss of the kept weights on validation images as they are: so nothing was augmented there.
     assert float(F.nll_loss(probabilities.log(), torch.from_numpy(held.labels))) == pytest.approx(min(losses), abs=1e-4)
+
+
+def test_a_lucky_epoch_is_not_chosen_where_a_mean_over_several_decides(tmp_path: Path) -> None:
+    result, _ = fit(tmp_path, epochs=6, learning_rate=5e-3, choose_over=3)
+    losses = [epoch.validation_loss for epoch in result.history]
+    means = [np.mean(losses[max(0, end - 3) : end]) for end in range(1, 7)]
+    assert result.epoch == 1 + int(np.argmin(means))
+    assert np.argmin(means) != np.argmin(losses), "choose another seed: this one shows no difference"
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path: Path) -> None:

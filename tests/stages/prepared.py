@@ -19,7 +19,13 @@ HUES = np.array([[200, 40, 40], [40, 200, 40], [40, 40, 200], [200, 200, 40]])
 def prepare(folder: Path, changes: dict[str, Any] | None = None) -> Path:
     """Write parameters, pixels and the split of fold 0, as the stages before training would have."""
     (folder / "params.yaml").write_bytes((project.ROOT / "params.yaml").read_bytes())
-    tiny = {"image.size": SIZE, "train.batch_size": 8, "train.precision": "32", "evaluate.views": 1}
+    tiny = {
+        "image.size": SIZE,
+        "train.batch_size": 8,
+        "train.precision": "32",
+        "train.choose_over": 1,
+        "evaluate.views": 1,
+    }
     architectures = {f"models.{name}.architecture": "squeezenet1_1" for name in ("resnet", "efficientnet", "alexnet")}
     project.set_params(folder, {**tiny, **architectures, "models.resnet.learning_rate": 1e-3, **(changes or {})})
     artifacts = folder / "artifacts" / "rendered"

@@ -56,7 +56,7 @@ def main() -> None:
 def time_loop(params: Params, model: str) -> tuple[float, int]:
     """Train a few epochs as the stage does; give trained images a second over whole epochs, and batches an epoch.
 
-    Whole epochs: reading, augmentation, validation, curves and the checkpoint to go on from are in it.
+    Whole epochs: reading, augmentation, validation and the snapshot to go on from are in it.
     """
     training, validation = (_cells(params, part) for part in ("train", "validation"))
     recipe = _recipe(params, model)

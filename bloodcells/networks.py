@@ -59,7 +59,7 @@ class Checkpoint:
         Raises:
             InputError: no such file, or no checkpoint of ours.
         """
-        content = _read(path)
+        content = read(path)
         if content.pop("format", None) != _FORMAT:
             raise InputError(f"{path} is no checkpoint of this version: run `dvc repro` to train anew")
         return cls(**content)
@@ -121,9 +121,9 @@ def build(architecture: str, classes: int, size: int, weights: str = "none", see
 def normalise(images: Tensor, mean: tuple[float, ...] = MEAN, deviation: tuple[float, ...] = DEVIATION) -> Tensor:
     """Bring (n, 3, height, width) in 0 to 255 to the scale of the network's input, channels last in memory."""
     shape = (1, 3, 1, 1)
-    centre = torch.tensor(mean, device=images.device).view(shape) * 255
-    scale = torch.tensor(deviation, device=images.device).view(shape) * 255
-    return ((images.float() - centre) / scale).contiguous(memory_format=torch.channels_last)
+    scale = 1 / (torch.tensor(deviation, device=images.device).view(shape) * 255)
+    shift = -255 * scale * torch.tensor(mean, device=images.device).view(shape)
+    return torch.addcmul(shift, images.float(), scale).contiguous(memory_format=torch.channels_last)
 
 
 def views(images: Tensor) -> Iterator[Tensor]:
@@ -176,7 +176,12 @@ def save(content: dict[str, Any], path: Path) -> None:
             raise
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> dict[str, Any]:
+    """Read what `save` wrote, without running any code that it may hold.
+
+    Raises:
+        InputError: no such file, or nothing that can be loaded safely.
+    """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
@@ -191,7 +196,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _pretrained(architecture: str, weights: str) -> dict[str, Tensor]:
     if weights != "imagenet":
-        content = _read(Path(weights))
+        content = read(Path(weights))
         return dict(content.get("state", content))
     best = torchvision.models.get_model_weights(architecture).DEFAULT
     try:

@@ -5,7 +5,6 @@ import math
 import sys
 import warnings
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities.types import LRSchedulerConfigType, OptimizerLRSchedulerConfig
-from lightning_utilities.core.apply_func import apply_to_collection
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -24,10 +22,11 @@ from torch.utils.data import BatchSampler, DataLoader, Dataset, DistributedSampl
 from tqdm import tqdm
 
 from bloodcells.augment import Augmentation, augment
-from bloodcells.networks import normalise, save
+from bloodcells.networks import normalise
+from bloodcells.snapshots import Snapshots
 
 LAST = "last.ckpt"
-BEST = "best.pt"
+BEST = "best.ckpt"
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,8 @@ def train(
         logging.getLogger(logger).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module=r"lightning\.")  # advice on workers, samplers and logging intervals
     on_gpu = torch.cuda.is_available()
-    record = _Record(side, title, recipe, on_epoch)
+    last, best = side / LAST, Snapshots(side / BEST)
+    record = _Record(best, title, recipe, on_epoch)
     trainer = Trainer(
         accelerator="gpu" if on_gpu else "cpu",
         devices=recipe.devices,
@@ -130,7 +130,7 @@ def train(
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        plugins=[_Writer()],
+        plugins=[_CheckpointIO(Snapshots(last))],
         callbacks=[
             record,
             ModelCheckpoint(
@@ -138,13 +138,11 @@ def train(
             ),
         ],
     )
-    last = side / LAST
     module = _Training(network, training, validation, recipe)
     trainer.fit(module, ckpt_path=last if last.is_file() else None, weights_only=True)
     if not trainer.is_global_zero:
         return None
-    best = torch.load(side / BEST, map_location="cpu", weights_only=True)
-    return Result(best, record.best_epoch, record.history)
+    return Result(best.load(), record.best_epoch, record.history)
 
 
 def use_bf16(network: nn.Module, precision: str, on_gpu: bool) -> bool:
@@ -254,8 +252,8 @@ class _Batches(BatchSampler):
 class _Record(Callback):
     """Keeps the curves and the best weights, and shows how far it is."""
 
-    def __init__(self, side: Path, title: str, recipe: Recipe, on_epoch: Callable[[Epoch], None]) -> None:
-        self.side, self.on_epoch = side, on_epoch
+    def __init__(self, best: Snapshots, title: str, recipe: Recipe, on_epoch: Callable[[Epoch], None]) -> None:
+        self._best, self.on_epoch = best, on_epoch
         self.history: list[Epoch] = []
         self.best_epoch, self.best_loss = 0, math.inf
         self._title, self._epochs, self._choose_over = title, recipe.epochs, recipe.choose_over
@@ -287,8 +285,7 @@ class _Record(Callback):
         if loss < self.best_loss or not self.best_epoch:
             self.best_epoch, self.best_loss = epoch.epoch, loss
             if trainer.is_global_zero:
-                state = {name: value.contiguous() for name, value in pl_module.network.state_dict().items()}
-                trainer.strategy.checkpoint_io.save_checkpoint(state, self.side / BEST)
+                self._best.save(pl_module.network.state_dict())
         if trainer.is_global_zero and self._bar is not None:
             self.on_epoch(epoch)
             self._bar.set_postfix_str(
@@ -301,25 +298,18 @@ class _Record(Callback):
             self._bar.close()
 
 
-class _Writer(TorchCheckpointIO):
-    """Writes checkpoints in a thread of its own: an AlexNet's takes as long as a short epoch.
+class _CheckpointIO(TorchCheckpointIO):
+    """Has Lightning's checkpoint, after each epoch the same path, kept as snapshots."""
 
-    Lightning's AsyncCheckpointIO would do, but that its queue has no end where the disk is slower than the training.
-    """
-
-    def __init__(self) -> None:
+    def __init__(self, snapshots: Snapshots) -> None:
         super().__init__()
-        self._executor = ThreadPoolExecutor(max_workers=1)
-        self._pending: list[Future[None]] = []
+        self._snapshots = snapshots
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        self._wait(leaving=1)
-        copy = apply_to_collection(checkpoint, Tensor, lambda value: value.detach().to("cpu", copy=True))
-        self._pending.append(self._executor.submit(save, copy, Path(path)))
+        self._snapshots.save(checkpoint)
 
-    def teardown(self) -> None:
-        self._wait(leaving=0)
+    def load_checkpoint(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        return self._snapshots.load()
 
-    def _wait(self, leaving: int) -> None:
-        while len(self._pending) > leaving:
-            self._pending.pop(0).result()  # raises what writing has raised
+    def remove_checkpoint(self, path: Any) -> None:
+        pass  # the next one takes its place

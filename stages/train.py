@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from dvclive.live import Live
 
-from bloodcells import augment, networks
+from bloodcells import augment, networks, snapshots
 from bloodcells import training as training_loop
 from bloodcells.augment import Augmentation
 from bloodcells.errors import InputError, run
@@ -136,7 +136,7 @@ def _identity(params: Params, model: str, split: Path, training: Cells) -> str:
     digest.update(json.dumps(defining, sort_keys=True).encode())
     digest.update(torch.__version__.encode())
     weights = Path(params.model(model).weights)
-    for source in (augment.__file__, networks.__file__, training_loop.__file__, __file__, weights):
+    for source in (augment.__file__, networks.__file__, snapshots.__file__, training_loop.__file__, __file__, weights):
         digest.update(Path(source).read_bytes() if Path(source).is_file() else b"")
     digest.update(np.ascontiguousarray(training.array[np.unique(training.rows)]).tobytes())
     return digest.hexdigest()[:16]

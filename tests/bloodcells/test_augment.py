@@ -1,6 +1,7 @@
 import torch
+from torch.nn import functional as F
 
-from bloodcells.augment import Augmentation, augment
+from bloodcells.augment import Augmentation, _grid, augment
 
 STRONG = Augmentation(rotate=180, zoom=0.25, shift=0.12, colour=0.2)
 STILL = Augmentation(rotate=0, zoom=0, shift=0, colour=0)
@@ -54,3 +55,9 @@ def test_a_turn_moves_a_mark_and_keeps_the_centre() -> None:
     at_left = turned[:, 0, 14:19, 2:7].mean((1, 2))
     assert float(at_left.max()) > 60
     assert float(at_left.min()) < 5
+
+
+def test_the_grid_is_that_of_torch() -> None:
+    rows = torch.rand(5, 2, 3, generator=seeded(0)) * 2 - 1
+    expected = F.affine_grid(rows, [5, 3, 20, 31], align_corners=False)
+    assert torch.allclose(_grid(rows, 20, 31), expected, atol=1e-6)

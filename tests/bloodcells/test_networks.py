@@ -9,7 +9,7 @@ import torch
 
 from bloodcells.errors import InputError
 from bloodcells.labels import CLASSES
-from bloodcells.networks import DEVIATION, MEAN, Checkpoint, build, predict
+from bloodcells.networks import DEVIATION, MEAN, Checkpoint, build, normalise, predict
 
 TINY = "squeezenet1_1"
 
@@ -147,3 +147,10 @@ def test_a_full_disk_is_an_error_that_says_so(tmp_path: Path, monkeypatch: pytes
         checkpoint(build(TINY, 4, 64)).save(tmp_path / "0.ckpt")
     assert caught.value.filename == str(tmp_path / "0.ckpt")
     assert not list(tmp_path.iterdir())
+
+
+def test_normalised_pixels_are_in_standard_deviations_from_the_mean() -> None:
+    images = torch.tensor([0.0, 255.0]).view(2, 1, 1, 1).expand(2, 3, 2, 2)
+    black, white = normalise(images)
+    assert torch.allclose(black[:, 0, 0], -torch.tensor(MEAN) / torch.tensor(DEVIATION))
+    assert torch.allclose(white[:, 1, 1], (1 - torch.tensor(MEAN)) / torch.tensor(DEVIATION))

@@ -8,25 +8,25 @@ READY := .venv/ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 help:           ## say what there is
-	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 20
+	@awk -F ':|## ' '/^[a-z]+:.*## / { printf "make %-14s %s\n", $$1, $$3 }' Makefile
 
 run: $(READY)   ## set up, run the pipeline on the chosen data set, and print the comparison
-	dvc repro
-	@python -m stages.compare --show
+	$(BIN)/dvc repro
+	@$(BIN)/python -m stages.compare --show
 
 test: $(READY)  ## set up and pass all tests
-	pytest
+	$(BIN)/pytest
 
 lint: $(READY)  ## check style and types
-	ruff check .
-	ruff format --check .
-	mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 speed: $(READY) ## measure the two speed ratios on this machine
-	python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.speed
 
 requirements: $(READY)  ## compile requirements.txt anew from pyproject.toml
-	uv pip compile --quiet --upgrade --universal --python-version 3.11 pyproject.toml --group dev \
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 pyproject.toml --group dev \
 	  --no-emit-index-url --custom-compile-command "make requirements" --output-file requirements.txt
 
 clean:          ## take away the environment and all that a run can make again (DVC's cache stays)
@@ -37,7 +37,8 @@ $(READY): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
-	$(BIN)/uv pip install --python $(BIN)/python --requirement requirements.txt
+	$(BIN)/uv pip install --python $(BIN)/python --requirement requirements.txt \
+	  || $(BIN)/python -m pip install --requirement requirements.txt  # a registry that only pip is told of
 	@touch $@
 
 .PHONY: help run test lint speed requirements clean

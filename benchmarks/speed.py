@@ -5,6 +5,7 @@ python -m benchmarks.speed --rounds 5 --skip-repro
 """
 
 import argparse
+import dataclasses
 import platform
 import re
 import statistics
@@ -14,11 +15,9 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch.nn import functional as F
 
-from bloodcells.augment import Augmentation
 from bloodcells.errors import run
 from bloodcells.files import read_csv
 from bloodcells.labels import CLASSES
@@ -26,6 +25,7 @@ from bloodcells.networks import build, normalise
 from bloodcells.params import Params, read_params
 from bloodcells.pixels import open_pixels
 from bloodcells.training import Cells, Epoch, Recipe, train, use_bf16
+from stages.train import cells_of, recipe_of
 
 EPOCHS = 5
 """Of each timed training; the first warms up and is not counted."""
@@ -42,8 +42,8 @@ def main() -> None:
     for model in params.models:
         ratios = []
         for _ in range(args.rounds):
-            loop, count = time_loop(params, model)
-            bare = time_bare_steps(params, model, count)
+            loop, count, held = time_loop(params, model)
+            bare = time_bare_steps(params, model, count, held)
             ratios.append(loop / bare)
             print(f"  {model}: loop {loop:.1f}, bare steps {bare:.1f} images a second, ratio {ratios[-1]:.3f}")
         print(f"{model}: the loop runs at {statistics.median(ratios):.1%} of bare steps (median of {args.rounds})")
@@ -53,10 +53,12 @@ def main() -> None:
         print(f"dvc repro: {total:.0f} s in all, {training:.0f} s of them training; the rest adds {share:.1%}")
 
 
-def time_loop(params: Params, model: str) -> tuple[float, int]:
-    """Train a few epochs as the stage does; give trained images a second over whole epochs, and batches an epoch.
+def time_loop(params: Params, model: str) -> tuple[float, int, int]:
+    """Train a few epochs as the stage does.
 
-    Whole epochs: reading, augmentation, validation and the snapshot to go on from are in it.
+    Returns:
+        Trained images a second over whole epochs (reading, augmentation, validation and the snapshot to go on from
+        included), batches in an epoch, and images validated on.
     """
     training, validation = (_cells(params, part) for part in ("train", "validation"))
     recipe = _recipe(params, model)
@@ -68,41 +70,54 @@ def time_loop(params: Params, model: str) -> tuple[float, int]:
     with tempfile.TemporaryDirectory() as side:
         train(_network(params, model), training, validation, recipe, Path(side), model, stamp)
     batches = len(training) // recipe.batch_size
-    return batches * recipe.batch_size * (EPOCHS - 1) / (stamps[-1] - stamps[0]), batches
+    return batches * recipe.batch_size * (EPOCHS - 1) / (stamps[-1] - stamps[0]), batches, len(validation)
 
 
-def time_bare_steps(params: Params, model: str, batches: int) -> float:
-    """Do as many of the same steps on one batch of input that is ready in memory; give images a second."""
+def time_bare_steps(params: Params, model: str, batches: int, held: int) -> float:
+    """Do the same steps and passes of validation on input that is ready in memory; give trained images a second."""
     recipe, settings = _recipe(params, model), params.model(model)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network = _network(params, model).to(device, memory_format=torch.channels_last)
+    network = _network(params, model).to(device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, fused=True)
     size = params.image.size
     images = normalise(torch.rand(recipe.batch_size, 3, size, size, device=device) * 255)
     labels = torch.arange(recipe.batch_size, device=device) % len(CLASSES)
     bf16 = use_bf16(network, recipe.precision, device.type == "cuda")
 
-    def step() -> None:
+    unseen = normalise(torch.rand(held, 3, size, size, device=device) * 255)
+
+    def forward(batch: torch.Tensor) -> torch.Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            logits = network(images)
+            logits: torch.Tensor = network(batch)
+        return logits
+
+    def step() -> None:
+        logits = forward(images)
         loss = F.cross_entropy(logits.float(), labels, label_smoothing=recipe.label_smoothing)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_clip)
         optimizer.step()
 
-    for _ in range(batches):
-        step()
+    def epoch() -> None:
+        for _ in range(batches):
+            step()
+        network.eval()
+        with torch.inference_mode():
+            forward(unseen)
+        network.train()
+
+    epoch()
     _wait(device)
     start = time.perf_counter()
-    for _ in range(batches * (EPOCHS - 1)):
-        step()
+    for _ in range(EPOCHS - 1):
+        epoch()
     _wait(device)
     return batches * (EPOCHS - 1) * recipe.batch_size / (time.perf_counter() - start)
 
 
 def time_repro() -> tuple[float, float]:
-    """Run the pipeline in a fresh clone; give the seconds of all of it and those that training says it took."""
+    """Run the pipeline in a clone of the last commit; give its seconds, and those that training says it took."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["git", "clone", "--quiet", ".", folder], check=True)
         Path(folder, "dvc.lock").unlink(missing_ok=True)
@@ -122,21 +137,13 @@ def _network(params: Params, model: str) -> torch.nn.Module:
 
 
 def _recipe(params: Params, model: str) -> Recipe:
-    values = params.train.model_dump() | params.model(model).model_dump() | {"epochs": EPOCHS, "devices": 1, "nodes": 1}
-    augmentation = Augmentation(**values.pop("augment"))
-    del values["architecture"], values["weights"]
-    return Recipe(augmentation=augmentation, **values)
+    return dataclasses.replace(recipe_of(params, model), epochs=EPOCHS, devices=1, nodes=1)
 
 
 def _cells(params: Params, part: str) -> Cells:
     artifacts = Path("artifacts", params.dataset)
-    pixels = open_pixels(artifacts / "pixels")
-    rows = [row for row in read_csv(artifacts / "splits" / "0.csv", ("image", "part")) if row["part"] == part]
-    return Cells(
-        pixels.array,
-        np.array([pixels.rows[row["image"]] for row in rows]),
-        np.arange(len(rows)) % len(CLASSES),
-    )
+    rows = read_csv(artifacts / "splits" / "0.csv", ("image", "label", "part"))
+    return cells_of(open_pixels(artifacts / "pixels"), rows, part)
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ class Pixels:
     array: NDArray[np.uint8]
     rows: dict[str, int]
 
-    def take(self, images: list[str]) -> NDArray[np.uint8]:
-        """Read the pixels of these images, (len(images), size, size, 3), into memory.
+    def find(self, images: list[str]) -> NDArray[np.int64]:
+        """Give the rows of these images, (len(images),).
 
         Raises:
             InputError: an image is not among them.
@@ -32,7 +32,15 @@ class Pixels:
         missing = [image for image in images if image not in self.rows]
         if missing:
             raise InputError(f"{missing[0]} is not among the prepared cells: run `dvc repro prepare`")
-        return np.ascontiguousarray(self.array[[self.rows[image] for image in images]])
+        return np.array([self.rows[image] for image in images], dtype=np.int64)
+
+    def take(self, images: list[str]) -> NDArray[np.uint8]:
+        """Read the pixels of these images, (len(images), size, size, 3), into memory.
+
+        Raises:
+            InputError: an image is not among them.
+        """
+        return np.ascontiguousarray(self.array[self.find(images)])
 
 
 def cut(image: Image.Image, box: Box, size: int) -> NDArray[np.uint8]:

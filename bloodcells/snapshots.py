@@ -1,7 +1,8 @@
 """Snapshots of a training's state that cost little enough to be taken after each epoch.
 
 Tensors are copied in place into a file that is mapped into memory, which for AlexNet takes a tenth of writing a new
-file. Two such files take turns: a snapshot that a kill has cut short leaves the one before it whole.
+file. Two such files take turns: a snapshot that a kill has cut short leaves the one before it whole. Nothing is
+forced to the disk, so a machine that loses power may lose the last half minute, or the snapshots.
 """
 
 import math

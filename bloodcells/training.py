@@ -22,6 +22,7 @@ from torch.utils.data import BatchSampler, DataLoader, Dataset, DistributedSampl
 from tqdm import tqdm
 
 from bloodcells.augment import Augmentation, augment
+from bloodcells.errors import InputError
 from bloodcells.networks import normalise
 from bloodcells.snapshots import Snapshots
 
@@ -31,7 +32,11 @@ BEST = "best.ckpt"
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained; see `train` and `models` in params.yaml for the units."""
+    """How a network is trained; see `train` and `models` in params.yaml for the units.
+
+    The weights kept are those of the last of the `choose_over` epochs in a row whose mean validation loss is least;
+    at the start, where fewer have run, the mean is over those.
+    """
 
     epochs: int
     batch_size: int
@@ -109,6 +114,9 @@ def train(
 
     Returns:
         The result in the first process, None in the others.
+
+    Raises:
+        InputError: more GPUs are asked for than there are, or the training diverges.
     """
     side.mkdir(parents=True, exist_ok=True)
     for logger in ("lightning.pytorch", "lightning.fabric"):
@@ -116,6 +124,8 @@ def train(
     warnings.filterwarnings("ignore", module=r"lightning\.")  # advice on workers, samplers and logging intervals
     on_gpu = torch.cuda.is_available()
     last, best = side / LAST, Snapshots(side / BEST)
+    if on_gpu and recipe.devices > torch.cuda.device_count():
+        raise InputError(f"train.devices is {recipe.devices}, and this machine has {torch.cuda.device_count()} GPUs")
     record = _Record(best, title, recipe, on_epoch)
     trainer = Trainer(
         accelerator="gpu" if on_gpu else "cpu",
@@ -266,7 +276,8 @@ class _Record(Callback):
         self.history = [Epoch(**epoch) for epoch in state_dict["history"]]
         self.best_epoch, self.best_loss = state_dict["best"]
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        # Not on_train_start, which a run that was killed after its last epoch never comes to.
         if trainer.is_global_zero:
             if self.history:
                 print(f"{self._title}: goes on after epoch {len(self.history)}", file=sys.stderr)
@@ -279,6 +290,10 @@ class _Record(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, _Training)
         epoch = Epoch(trainer.current_epoch + 1, *pl_module.take_means())
+        if not math.isfinite(epoch.training_loss + epoch.validation_loss):
+            raise InputError(
+                f"{self._title}: the loss of epoch {epoch.epoch} is no number; lower the model's learning_rate"
+            )
         self.history.append(epoch)
         recent = [past.validation_loss for past in self.history[-self._choose_over :]]
         loss = sum(recent) / len(recent)

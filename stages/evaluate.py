@@ -82,9 +82,10 @@ def _check(path: Path, checkpoint: Checkpoint, params: Params) -> None:
             f"{path} gives its logits in the order {', '.join(checkpoint.classes)}, and this code in the order "
             f"{', '.join(CLASSES)}: names would be permuted; run `dvc repro` to train anew"
         )
-    made = (checkpoint.frame, checkpoint.size)
-    if made != (params.image.frame, params.image.size):
-        raise InputError(f"{path} was trained on another input ({made[0]}, {made[1]} pixels): run `dvc repro` to train")
+    made = (checkpoint.frame, checkpoint.crop, checkpoint.size)
+    if made != (params.image.frame, params.image.crop, params.image.size):
+        told = f"frame {made[0]}, crop {made[1]}, size {made[2]}"
+        raise InputError(f"{path} was trained on another input ({told}): run `dvc repro` to train anew")
 
 
 if __name__ == "__main__":

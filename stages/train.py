@@ -5,6 +5,7 @@ import hashlib
 import json
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from bloodcells.labels import CLASSES
 from bloodcells.networks import DEVIATION, MEAN, Checkpoint, build
 from bloodcells.params import Params, read_params
 from bloodcells.pixels import Pixels, open_pixels
-from bloodcells.training import Cells, Epoch, Recipe, train
+from bloodcells.training import LAST, Cells, Epoch, Recipe, train
 
 
 def main() -> None:
@@ -37,11 +38,12 @@ def main() -> None:
     pixels = open_pixels(artifacts / "pixels")
     if params.image.size != pixels.array.shape[1]:
         raise InputError(f"{artifacts / 'pixels'} was made for another image.size: run `dvc repro prepare`")
-    training, validation = (_cells(pixels, rows, part) for part in ("train", "validation"))
+    training, validation = (cells_of(pixels, rows, part) for part in ("train", "validation"))
 
-    recipe = _recipe(params, args.model)
+    recipe = recipe_of(params, args.model)
     network = build(settings.architecture, len(CLASSES), params.image.size, settings.weights, recipe.seed)
-    side = artifacts / "unfinished" / f"{args.model}-{args.fold}-{_identity(params, args.model, split, training)}"
+    identity = _identity(params, args.model, split, (training, validation))
+    side = artifacts / "unfinished" / f"{args.model}-{args.fold}-{identity}"
     curves = artifacts / "curves" / args.model / str(args.fold)
     checkpoint = artifacts / "models" / args.model / f"{args.fold}.ckpt"
     start = time.perf_counter()
@@ -62,6 +64,7 @@ def main() -> None:
         epoch=result.epoch,
         state=result.state,
     ).save(checkpoint)
+    (side / LAST).unlink(missing_ok=True)  # first: without it what a kill leaves of the rest is nothing to go on from
     shutil.rmtree(side)
     chosen = result.history[result.epoch - 1]
     print(
@@ -98,19 +101,18 @@ class _Curves:
             shutil.copytree(self._folder, folder, dirs_exist_ok=True)
 
 
-def _cells(pixels: Pixels, rows: list[dict[str, str]], part: str) -> Cells:
+def cells_of(pixels: Pixels, rows: list[dict[str, str]], part: str) -> Cells:
+    """Give the cells of one part of a split, a repeated row as often as it stands there."""
     chosen = [row for row in rows if row["part"] == part]
-    missing = [row["image"] for row in chosen if row["image"] not in pixels.rows]
-    if missing:
-        raise InputError(f"{missing[0]} is not among the prepared cells: run `dvc repro prepare`")
     return Cells(
         pixels.array,
-        np.array([pixels.rows[row["image"]] for row in chosen], dtype=np.int64),
+        pixels.find([row["image"] for row in chosen]),
         np.array([CLASSES.index(row["label"]) for row in chosen], dtype=np.int64),
     )
 
 
-def _recipe(params: Params, model: str) -> Recipe:
+def recipe_of(params: Params, model: str) -> Recipe:
+    """Gather what the parameters say of training this model."""
     train_params, settings = params.train, params.model(model)
     return Recipe(
         epochs=train_params.epochs,
@@ -129,7 +131,7 @@ def _recipe(params: Params, model: str) -> Recipe:
     )
 
 
-def _identity(params: Params, model: str, split: Path, training: Cells) -> str:
+def _identity(params: Params, model: str, split: Path, parts: Sequence[Cells]) -> str:
     """Hash all that defines this run, so that a changed run never goes on from another's epochs."""
     digest = hashlib.sha256(split.read_bytes())
     defining = params.model_dump(include={"image", "train"}) | params.model(model).model_dump()
@@ -138,7 +140,9 @@ def _identity(params: Params, model: str, split: Path, training: Cells) -> str:
     weights = Path(params.model(model).weights)
     for source in (augment.__file__, networks.__file__, snapshots.__file__, training_loop.__file__, __file__, weights):
         digest.update(Path(source).read_bytes() if Path(source).is_file() else b"")
-    digest.update(np.ascontiguousarray(training.array[np.unique(training.rows)]).tobytes())
+    for cells in parts:
+        digest.update(cells.labels.tobytes())
+        digest.update(np.ascontiguousarray(cells.array[np.unique(cells.rows)]).tobytes())
     return digest.hexdigest()[:16]
 
 

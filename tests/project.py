@@ -14,6 +14,7 @@ SMALL: dict[str, Any] = {
     "rendered.images": 60,
     "clean.folds": 3,
     "clean.validation": 0.34,
+    "folds": [0, 1],
     "image.size": 64,
     "train.epochs": 2,
     "evaluate.views": 1,
@@ -44,6 +45,12 @@ def done(*arguments: str, cwd: Path, **environment: str) -> str:
     result = command(*arguments, cwd=cwd, **environment)
     assert result.returncode == 0, f"{' '.join(arguments)}\n{result.stdout}\n{result.stderr}"
     return result.stdout
+
+
+def committed(folder: Path) -> Path:
+    """Clone the last commit."""
+    done("git", "clone", "--quiet", "--no-hardlinks", str(ROOT), str(folder), cwd=ROOT)
+    return folder
 
 
 def copy(folder: Path) -> Path:

@@ -5,9 +5,12 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bloodcells.labels import CLASSES
+from bloodcells.networks import Checkpoint, predict
+from bloodcells.pixels import open_pixels
 from tests import project
 
 MODELS = ("resnet", "efficientnet", "alexnet")
@@ -36,9 +39,22 @@ def test_each_model_leaves_its_headline_and_its_predictions(clone: Path) -> None
             rows = list(csv.DictReader(file))
         assert list(rows[0]) == ["image", "fold", "actual", "predicted", *CLASSES]
         assert scores["accuracy"] == round(sum(row["actual"] == row["predicted"] for row in rows) / len(rows), 4)
-        with (clone / "artifacts" / "rendered" / "splits" / "0.csv").open() as file:
-            test = {row["image"]: row["label"] for row in csv.DictReader(file) if row["part"] == "test"}
-        assert {row["image"]: row["actual"] for row in rows} == test
+        tested = {}
+        for fold in (0, 1):
+            with (clone / "artifacts" / "rendered" / "splits" / f"{fold}.csv").open() as file:
+                tested |= {
+                    row["image"]: (str(fold), row["label"]) for row in csv.DictReader(file) if row["part"] == "test"
+                }
+        assert {row["image"]: (row["fold"], row["actual"]) for row in rows} == tested
+
+
+def test_each_cell_is_tested_by_the_network_of_its_own_fold(clone: Path) -> None:
+    with (clone / "plots" / "rendered" / "predictions" / "resnet.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["fold"] == "1"]
+    checkpoint = Checkpoint.load(clone / "artifacts" / "rendered" / "models" / "resnet" / "1.ckpt")
+    pixels = open_pixels(clone / "artifacts" / "rendered" / "pixels").take([row["image"] for row in rows])
+    expected = predict(checkpoint.network(), pixels, checkpoint)
+    assert np.allclose([[float(row[name]) for name in CLASSES] for row in rows], expected, atol=1e-5)
 
 
 def test_the_comparison_names_every_model(clone: Path) -> None:
@@ -62,7 +78,7 @@ def test_one_model_s_rate_concerns_that_model_alone(clone: Path) -> None:
     params = (clone / "params.yaml").read_text()
     try:
         project.set_params(clone, {"models.alexnet.learning_rate": 0.0009})
-        assert stale(clone) == {"train@alexnet-0", "evaluate@alexnet", "compare"}
+        assert stale(clone) == {"train@alexnet-0", "train@alexnet-1", "evaluate@alexnet", "compare"}
     finally:
         (clone / "params.yaml").write_text(params)
 
@@ -95,6 +111,18 @@ def test_the_plots_page_is_made(clone: Path) -> None:
 
 
 def test_one_stage_can_be_named(clone: Path) -> None:
-    out = project.done("dvc", "repro", "train@resnet-0", cwd=clone)
-    assert "train@resnet-0" in out or "up to date" in out
-    assert "evaluate" in project.done("dvc", "dag", cwd=clone)
+    params = (clone / "params.yaml").read_text()
+    try:
+        project.set_params(clone, {"train.label_smoothing": 0.2})
+        out = project.done("dvc", "repro", "--dry", "train@resnet-0", cwd=clone)
+        assert "Running stage 'train@resnet-0'" in out
+        assert "Running stage 'train@resnet-1'" not in out
+        assert "alexnet" not in out
+    finally:
+        (clone / "params.yaml").write_text(params)
+
+
+def test_the_graph_leads_from_download_to_compare(clone: Path) -> None:
+    graph = project.done("dvc", "dag", "--dot", cwd=clone)
+    for before, after in (("download", "clean"), ("prepare", "train@resnet-0"), ("evaluate@resnet", "compare")):
+        assert f'"{before}" -> "{after}"' in graph

@@ -20,10 +20,9 @@ WITHOUT_TORCH = ("download", "clean", "explore", "prepare", "compare")
 
 
 def stage(name: str) -> dict[str, Any]:
-    """Give what a stage does; of a `foreach`, what it does each time."""
+    """Give what a stage does, or what each of a matrix does."""
     block: dict[str, Any] = PIPELINE["stages"][name]
-    do: dict[str, Any] = block.get("do", block)
-    return do
+    return block
 
 
 def module(name: str) -> Path:

@@ -85,6 +85,12 @@ def test_a_broken_checkpoint_is_named(tmp_path: Path, content: bytes) -> None:
         Checkpoint.load(tmp_path / "x.ckpt")
 
 
+def test_a_checkpoint_of_another_kind_is_refused(tmp_path: Path) -> None:
+    torch.save({"format": 1, "other": 2}, tmp_path / "x.ckpt")
+    with pytest.raises(InputError, match=r"x\.ckpt is no checkpoint of this version"):
+        Checkpoint.load(tmp_path / "x.ckpt")
+
+
 def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.ckpt is missing"):
         Checkpoint.load(tmp_path / "none.ckpt")

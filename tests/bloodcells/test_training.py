@@ -104,6 +104,13 @@ def test_a_stopped_run_goes_on_from_its_last_epoch_to_the_very_same_numbers(tmp_
     assert all(torch.equal(value, whole.state[name]) for name, value in result.state.items())
 
 
+def test_a_run_that_was_stopped_after_its_last_epoch_still_gives_its_curves(tmp_path: Path) -> None:
+    first, _ = fit(tmp_path, epochs=2)
+    again, seen = fit(tmp_path, epochs=2)
+    assert seen == again.history == first.history
+    assert all(torch.equal(value, first.state[name]) for name, value in again.state.items())
+
+
 def test_fewer_cells_than_a_batch_still_train(tmp_path: Path) -> None:
     result, _ = fit(tmp_path, epochs=1, batch_size=64)
     assert result.epoch == 1

@@ -1,13 +1,10 @@
 import csv
-import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-import torch
 
 from bloodcells.labels import CLASSES
 from bloodcells.networks import Checkpoint
@@ -48,23 +45,31 @@ def test_a_checkpoint_and_curves_are_left_and_nothing_else(whole: Path) -> None:
     assert not list(whole.rglob("dvc.yaml"))  # DVCLive writes one unless it is told not to
 
 
-def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(whole: Path, tmp_path: Path) -> None:
+KILLED = """
+import os, signal, sys
+from stages import train
+
+def add(self, epoch, add=train._Curves.add):
+    if epoch.epoch == {epoch}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    add(self, epoch)
+
+train._Curves.add = add
+sys.argv = ["train", "resnet", "0"]
+train.main()
+"""
+
+
+@pytest.mark.parametrize("epoch", [2, 5])
+def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(whole: Path, tmp_path: Path, epoch: int) -> None:
     folder = prepare(tmp_path, {"train.epochs": 6})
-    process = subprocess.Popen(
-        [sys.executable, "-m", "stages.train", "resnet", "0"],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(project.ROOT), "OMP_NUM_THREADS": "1"},
-        stderr=subprocess.DEVNULL,
-    )
-    while not list((folder / UNFINISHED).glob("*/last.ckpt")):
-        assert process.poll() is None, "it ended before it left anything to go on from"
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    root = str(project.ROOT)
+    killed = project.command(sys.executable, "-c", KILLED.format(epoch=epoch), cwd=folder, PYTHONPATH=root)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not (folder / CHECKPOINT).exists()
     result = train(folder)
     assert result.returncode == 0, result.stderr
-    assert "goes on after epoch" in result.stderr
+    assert f"goes on after epoch {epoch - 1}\n" in result.stderr
     assert (folder / CHECKPOINT).read_bytes() == (whole / CHECKPOINT).read_bytes()
     assert (folder / CURVES / "curves.csv").read_bytes() == (whole / CURVES / "curves.csv").read_bytes()
 
@@ -86,6 +91,7 @@ def test_two_processes_train_together(tmp_path: Path) -> None:
         ({"models.resnet.weights": "lost.pt"}, "resnet", "lost.pt is missing"),
         ({"train.epochs": 0}, "resnet", "train.epochs"),
         ({"image.size": 96}, "resnet", "another image.size"),
+        ({"models.resnet.learning_rate": 1e30}, "resnet", "lower the model's learning_rate"),
     ],
 )
 def test_what_a_user_can_mend_is_said_in_a_line(
@@ -106,7 +112,3 @@ def test_pixels_that_lack_a_cell_are_named(tmp_path: Path) -> None:
     result = train(folder)
     assert result.returncode == 1
     assert "stranger.jpg is not among the prepared cells" in result.stderr
-
-
-def test_the_threads_of_this_process_are_few() -> None:
-    assert torch.get_num_threads() == 1  # conftest: or the tests would fight for the cores

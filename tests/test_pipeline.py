@@ -39,12 +39,11 @@ def test_each_model_leaves_its_headline_and_its_predictions(clone: Path) -> None
             rows = list(csv.DictReader(file))
         assert list(rows[0]) == ["image", "fold", "actual", "predicted", *CLASSES]
         assert scores["accuracy"] == round(sum(row["actual"] == row["predicted"] for row in rows) / len(rows), 4)
-        tested = {}
+        tested: dict[str, tuple[str, str]] = {}
         for fold in (0, 1):
             with (clone / "artifacts" / "rendered" / "splits" / f"{fold}.csv").open() as file:
-                tested |= {
-                    row["image"]: (str(fold), row["label"]) for row in csv.DictReader(file) if row["part"] == "test"
-                }
+                test = [row for row in csv.DictReader(file) if row["part"] == "test"]
+            tested |= {row["image"]: (str(fold), row["label"]) for row in test}
         assert {row["image"]: (row["fold"], row["actual"]) for row in rows} == tested
 
 

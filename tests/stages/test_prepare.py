@@ -75,15 +75,15 @@ def test_the_figure_is_kept_over_all_annotated_images(place: Path, capsys: pytes
     assert f"{round(figure['located'] * len(annotated))} of {len(annotated)}" in capsys.readouterr().out
 
 
-def test_a_point_outside_every_box_is_not_found() -> None:
+def test_a_point_outside_every_box_or_none_at_all_is_a_miss() -> None:
     found = {name: Point(50, 50, 9) for name in ("in", "near", "out", "unknown")}
     boxes = {
         "in": [Box(0, 0, 9, 9), Box(40, 40, 60, 60)],
         "near": [Box(60, 40, 90, 60)],
         "out": [Box(61, 40, 90, 60)],
-        "not looked at": [Box(0, 0, 99, 99)],
+        "no stain": [Box(0, 0, 99, 99)],
     }
-    assert localisation(found, boxes) == {"located": 0.6667, "cells": 3}
+    assert localisation(found, boxes) == {"located": 0.5, "cells": 4}
 
 
 def test_a_set_without_annotations_has_no_share(place: Path) -> None:
@@ -91,6 +91,25 @@ def test_a_set_without_annotations_has_no_share(place: Path) -> None:
         path.unlink()
     main()
     assert json.loads((place / LOCALISATION).read_text()) == {"cells": 0}
+
+
+def test_an_annotated_image_that_was_dropped_and_is_broken_is_a_miss_and_no_obstacle(place: Path) -> None:
+    kept = {row["image"] for row in table(place / "artifacts" / "rendered" / "cells.csv")}
+    annotated = {f"{path.stem}.jpg" for path in (place / RAW / "Annotations").glob("*.xml")}
+    broken = place / RAW / "JPEGImages" / min(annotated - kept)
+    broken.write_bytes(b"no image")
+    main()
+    assert json.loads((place / LOCALISATION).read_text())["located"] < 1
+
+
+def test_published_boxes_are_not_laid_over_other_images_of_the_same_name(place: Path) -> None:
+    (place / "artifacts" / "rendered").rename(place / "artifacts" / "bccd")
+    (place / "bloodcells").symlink_to(ROOT / "bloodcells")
+    for path in (place / "artifacts" / "bccd" / "raw" / "Annotations").iterdir():
+        path.unlink()
+    set_params(place, {"dataset": "bccd"})
+    main()
+    assert json.loads((place / "metrics" / "bccd" / "localisation.json").read_text()) == {"cells": 0}
 
 
 def test_the_whole_frame_is_kept_when_it_is_asked_for(place: Path) -> None:

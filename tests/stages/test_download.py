@@ -15,6 +15,7 @@ from bloodcells.errors import run
 from stages.download import main
 from tests import smallset
 from tests.loopback import Site, content, serving
+from tests.project import set_params
 
 ROOT = Path(__file__).parents[2]
 RAW = Path("artifacts", "bccd", "raw")
@@ -40,9 +41,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def choose(dataset: str, images: int = 20) -> None:
-    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
-    text = text.replace("dataset: rendered", f"dataset: {dataset}").replace("  images: 200", f"  images: {images}")
-    Path("params.yaml").write_text(text, encoding="utf-8")
+    Path("params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    set_params(Path(), {"dataset": dataset, "rendered.images": images})
 
 
 @pytest.fixture
@@ -146,7 +146,11 @@ def test_an_interrupted_download_leaves_nothing(project: Path, pin: str, site: S
     awake = threading.Event()
     url = site.put("/set.tar.gz", content(smallset.tar(smallset.FILES), cut=100, hold=awake))
     environment = os.environ | {"PYTHONPATH": str(ROOT), "BLOODCELLS_MIRROR": url}
-    process = subprocess.Popen(command(pin), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # Where the tests themselves run in a shell's background, Ctrl-C is ignored, and so it would be here.
+    heed = "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{heed}; runpy.run_module('stages.download', run_name='__main__')"
+    arguments = [sys.executable, "-c", code, "--pin", pin]
+    process = subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         while process.poll() is None and not list(Path("artifacts").rglob("set.tar.gz")):
             time.sleep(0.02)

@@ -12,17 +12,10 @@ from bloodcells.sources import Published, choose, fetch
 from bloodcells.web import Patience
 from tests import smallset
 from tests.kaggle_site import HANDLE, publish, serving_kaggle
-from tests.loopback import Site, content, serving, status
+from tests.loopback import Site, content, status
 
 PATIENCE = Patience(connect=5, read=5, pauses=(0, 0), sleep=lambda pause: None)
 CHANGED = smallset.FILES | {"JPEGImages/BloodImage_00001.jpg": b"another image"}
-
-
-@pytest.fixture
-def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with serving() as site:
-        yield site
 
 
 @pytest.fixture

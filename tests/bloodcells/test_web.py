@@ -1,7 +1,6 @@
 import errno
 import socket
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,16 +9,9 @@ import pytest
 
 from bloodcells.errors import InputError
 from bloodcells.web import Patience, download, shown
-from tests.loopback import Site, content, redirect, serving, status
+from tests.loopback import Site, content, redirect, status
 
 BODY = bytes(range(256)) * 1000
-
-
-@pytest.fixture
-def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with serving() as site:
-        yield site
 
 
 @pytest.fixture

@@ -25,11 +25,6 @@ PARTS = ("train", "validation", "test")
 MADE = {"artifacts", "artifacts/rendered", "artifacts/rendered/raw", "params.yaml"}
 
 
-@pytest.fixture(scope="module")
-def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return workplace.draw(tmp_path_factory.mktemp("drawn") / "raw")
-
-
 @pytest.fixture
 def place(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)

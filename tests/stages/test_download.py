@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,19 +13,12 @@ import pytest
 from bloodcells.errors import run
 from stages.download import main
 from tests import smallset
-from tests.loopback import Site, content, serving
+from tests.loopback import Site, content
 from tests.project import set_params
 
 ROOT = Path(__file__).parents[2]
 RAW = Path("artifacts", "bccd", "raw")
 CHANGED = smallset.FILES | {"JPEGImages/BloodImage_00001.jpg": b"another image"}
-
-
-@pytest.fixture
-def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with serving() as site:
-        yield site
 
 
 @pytest.fixture

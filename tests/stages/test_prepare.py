@@ -32,11 +32,6 @@ def write_cells(folder: Path, dataset: str = "rendered") -> list[str]:
     return [row.image for row in kept]
 
 
-@pytest.fixture(scope="module")
-def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return workplace.draw(tmp_path_factory.mktemp("drawn") / "raw")
-
-
 @pytest.fixture
 def place(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)

@@ -74,6 +74,16 @@ class Train(_Section):
 
 class Evaluate(_Section):
     views: Literal[1, 8]
+    risk: float = Field(gt=0, lt=1)
+
+
+class Compare(_Section):
+    resamples: int = Field(ge=100)
+    seed: Seed
+
+
+class Review(_Section):
+    least_accuracy: Share
 
 
 class Model(_Section):
@@ -81,6 +91,7 @@ class Model(_Section):
     weights: str = Field(min_length=1)
     learning_rate: float = Field(gt=0)
     weight_decay: float = Field(ge=0)
+    epochs_factor: float = Field(gt=0, default=1.0)
 
 
 class Params(_Section):
@@ -93,6 +104,8 @@ class Params(_Section):
     image: Image
     train: Train
     evaluate: Evaluate
+    compare: Compare
+    review: Review
     models: dict[Name, Model] = Field(min_length=1)
 
     @model_validator(mode="after")

@@ -16,11 +16,12 @@ from bloodcells import augment, networks, snapshots
 from bloodcells import training as training_loop
 from bloodcells.augment import Augmentation
 from bloodcells.errors import InputError, run
-from bloodcells.files import read_csv, replacing_folder, write_csv
+from bloodcells.files import read_csv, replacing_folder, write_csv, write_json
 from bloodcells.labels import CLASSES
 from bloodcells.networks import DEVIATION, MEAN, Checkpoint, build
 from bloodcells.params import Params, read_params
 from bloodcells.pixels import Pixels, open_pixels
+from bloodcells.provenance import of_this_process
 from bloodcells.training import LAST, Cells, Epoch, Recipe, train
 
 
@@ -28,12 +29,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m stages.train", description=__doc__)
     parser.add_argument("model", help="a key under `models:` in params.yaml")
     parser.add_argument("fold", type=int, help="the fold that is left for the test")
+    parser.add_argument(
+        "--within",
+        type=Path,
+        help="the folder whose splits are trained on and which gets the rest (the data set's own)",
+    )
     args = parser.parse_args()
     params = read_params()
     settings = params.model(args.model)
     artifacts = Path("artifacts", params.dataset)
+    within = args.within or artifacts
 
-    split = artifacts / "splits" / f"{args.fold}.csv"
+    split = within / "splits" / f"{args.fold}.csv"
     rows = read_csv(split, ("image", "label", "part"))
     pixels = open_pixels(artifacts / "pixels")
     if params.image.size != pixels.array.shape[1]:
@@ -43,9 +50,9 @@ def main() -> None:
     recipe = recipe_of(params, args.model)
     network = build(settings.architecture, len(CLASSES), params.image.size, settings.weights, recipe.seed)
     identity = _identity(params, args.model, split, (training, validation))
-    side = artifacts / "unfinished" / f"{args.model}-{args.fold}-{identity}"
-    curves = artifacts / "curves" / args.model / str(args.fold)
-    checkpoint = artifacts / "models" / args.model / f"{args.fold}.ckpt"
+    side = within / "unfinished" / f"{args.model}-{args.fold}-{identity}"
+    curves = within / "curves" / args.model / str(args.fold)
+    checkpoint = within / "models" / args.model / f"{args.fold}.ckpt"
     start = time.perf_counter()
     live = _Curves(side / "curves")
     result = train(network, training, validation, recipe, side, f"{args.model}, fold {args.fold}", live.add)
@@ -64,6 +71,8 @@ def main() -> None:
         epoch=result.epoch,
         state=result.state,
     ).save(checkpoint)
+    origin = {"identity": identity, **of_this_process(seconds)}
+    write_json(within / "provenance" / args.model / f"{args.fold}.json", origin)
     (side / LAST).unlink(missing_ok=True)  # first: without it what a kill leaves of the rest is nothing to go on from
     shutil.rmtree(side)
     chosen = result.history[result.epoch - 1]
@@ -115,7 +124,7 @@ def recipe_of(params: Params, model: str) -> Recipe:
     """Gather what the parameters say of training this model."""
     train_params, settings = params.train, params.model(model)
     return Recipe(
-        epochs=train_params.epochs,
+        epochs=max(1, round(train_params.epochs * settings.epochs_factor)),
         batch_size=train_params.batch_size,
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,

@@ -1,4 +1,5 @@
 import csv
+import json
 import signal
 import subprocess
 import sys
@@ -16,8 +17,9 @@ CURVES = Path("artifacts", "rendered", "curves", "resnet", "0")
 UNFINISHED = Path("artifacts", "rendered", "unfinished")
 
 
-def train(folder: Path, model: str = "resnet") -> subprocess.CompletedProcess[str]:
-    return project.command(sys.executable, "-m", "stages.train", model, "0", cwd=folder, PYTHONPATH=str(project.ROOT))
+def train(folder: Path, model: str = "resnet", *options: str) -> subprocess.CompletedProcess[str]:
+    root = str(project.ROOT)
+    return project.command(sys.executable, "-m", "stages.train", model, "0", *options, cwd=folder, PYTHONPATH=root)
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +45,27 @@ def test_a_checkpoint_and_curves_are_left_and_nothing_else(whole: Path) -> None:
     assert not list((whole / UNFINISHED).iterdir())
     assert not list(whole.rglob("*.part"))
     assert not list(whole.rglob("dvc.yaml"))  # DVCLive writes one unless it is told not to
+
+
+def test_where_a_checkpoint_comes_from_stands_beside_it(whole: Path) -> None:
+    origin = json.loads((whole / "artifacts" / "rendered" / "provenance" / "resnet" / "0.json").read_text())
+    assert origin["seconds"] > 0
+    assert len(origin["identity"]) == 16
+    assert {"finished", "commit", "device", "libraries"} <= set(origin)
+
+
+def test_other_splits_are_trained_on_and_the_rest_stands_beside_them(whole: Path, tmp_path: Path) -> None:
+    folder = prepare(tmp_path, {"train.epochs": 1, "models.resnet.epochs_factor": 2.0})
+    other = folder / "artifacts" / "rendered" / "other"
+    (other / "splits").mkdir(parents=True)
+    rows = (folder / "artifacts" / "rendered" / "splits" / "0.csv").read_text().splitlines()
+    (other / "splits" / "0.csv").write_text("\n".join(row for row in rows if "train1" not in row) + "\n")
+    result = train(folder, "resnet", "--within", "artifacts/rendered/other")
+    assert result.returncode == 0, result.stderr
+    assert "of 2 chosen" in result.stdout
+    assert not (folder / CHECKPOINT).exists()
+    assert Checkpoint.load(other / "models" / "resnet" / "0.ckpt").size == 64
+    assert {path.name for path in other.iterdir()} == {"splits", "models", "curves", "provenance", "unfinished"}
 
 
 KILLED = """

@@ -1,12 +1,16 @@
-"""What stands beside what in the comparison: models, the largest class, and the figures of the original report."""
+"""What stands beside what in the comparison: models, largest class, original report; and the models pair by pair."""
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from bloodcells import markdown
+from bloodcells.bootstrap import SCORES, Bootstrap, Estimate, bootstrap
 from bloodcells.errors import InputError
+from bloodcells.paired import LEVEL, Paired, aligned, cells_needed, contrast, holm
 from bloodcells.scores import Predictions, confusion, mean_sensitivity, mean_specificity, wilson
 
 
@@ -88,29 +92,27 @@ def table(entries: Sequence[Entry]) -> list[tuple[str | float | int, ...]]:
     ]
 
 
-def markdown(entries: Sequence[Entry]) -> str:
+def entry_lines(entries: Sequence[Entry]) -> str:
     """Give the entries as a table of GitHub's Markdown, in columns that read as well as plain text.
 
     Sensitivity and specificity are the means over the classes.
     """
-    head = ("", "right", "accuracy", "95 % interval", "sensitivity", "specificity")
+    head = ("", "right", "accuracy, 95 % interval", "sens.", "spec.")
     rows = [
         (
             entry.name.removeprefix("original "),
             f"{entry.right} of {entry.cells}",
-            f"{entry.accuracy:.3f}",
-            "{:.3f} to {:.3f}".format(*entry.interval),
+            _with_interval(entry.accuracy, *entry.interval),
             f"{entry.mean_sensitivity:.{_digits(entry)}f}",
             f"{entry.mean_specificity:.{_digits(entry)}f}",
         )
         for entry in entries
     ]
-    wide = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
-    rule = [f"{'-' * wide[0]}", *(f"{'-' * (width - 1)}:" for width in wide[1:])]
-    return "\n".join(
-        "| " + " | ".join([row[0].ljust(wide[0]), *(row[i].rjust(wide[i]) for i in range(1, len(row)))]) + " |"
-        for row in [head, rule, *rows]
-    )
+    return markdown.table(head, rows)
+
+
+def _with_interval(value: float, low: float, high: float) -> str:
+    return "{:.3f} ({:.3f} to {:.3f})".format(*(round(number, 3) + 0.0 for number in (value, low, high)))  # no "-0.000"
 
 
 def _digits(entry: Entry) -> int:
@@ -121,6 +123,199 @@ def _entry(name: str, p: Predictions, predicted: np.ndarray, kind: Literal["mode
     matrix = confusion(p.actual, predicted, len(p.classes))
     right, cells = int(np.trace(matrix)), int(matrix.sum())
     return Entry(name, right, cells, mean_sensitivity(matrix), mean_specificity(matrix), kind)
+
+
+def resample(models: Mapping[str, Predictions], resamples: int, seed: int) -> Bootstrap:
+    """Draw the cells of all models anew, the same for all; the models keep their order."""
+    actual, predicted = aligned([*models.values()])
+    return bootstrap(actual, predicted, len(next(iter(models.values())).classes), resamples, seed)
+
+
+INTERVAL_COLUMNS = ("model", "score", "value", "low", "high", "method")
+"""The columns of `interval_table`."""
+
+
+def interval_table(
+    models: Mapping[str, Predictions], drawn: Bootstrap
+) -> list[tuple[str, str, float | None, float | None, float | None, str]]:
+    """Give a row for each score of each model, and of each class, for `INTERVAL_COLUMNS`, to four digits.
+
+    Proportions have Wilson intervals, the means over classes those of the bootstrap. The interval of a class's
+    precision takes it as given how many cells were taken for it. A share of nothing is None (an empty cell).
+    """
+    rows: list[tuple[str, str, float | None, float | None, float | None, str]] = []
+    for number, (name, p) in enumerate(models.items()):
+        for score, part, whole in _proportions(p):
+            found = (part / whole, *wilson(part, whole)) if whole else (None, None, None)
+            value, low, high = (None if share is None else round(share, 4) for share in found)
+            rows.append((name, score, value, low, high, "Wilson"))
+        for score in _MEANS:
+            of = drawn.score(score, number)
+            rows.append((name, score, round(of.value, 4), round(of.low, 4), round(of.high, 4), "stratified bootstrap"))
+    return rows
+
+
+_MEANS = tuple(score for score in SCORES if score != "accuracy")  # a proportion, for which there is Wilson's
+
+
+def _proportions(p: Predictions) -> Iterator[tuple[str, int, int]]:
+    """Yield each score of a model that is a count out of a count."""
+    matrix = confusion(p.actual, p.predicted, len(p.classes))
+    cells = int(matrix.sum())
+    yield "accuracy", int(np.trace(matrix)), cells
+    for number, label in enumerate(p.classes):
+        hits, support, taken = int(matrix[number, number]), int(matrix[number].sum()), int(matrix[:, number].sum())
+        yield f"sensitivity: {label}", hits, support
+        yield f"specificity: {label}", cells - support - taken + hits, cells - support
+        yield f"precision: {label}", hits, taken
+
+
+def interval_lines(models: Sequence[str], drawn: Bootstrap) -> str:
+    """Give the means over the classes with their bootstrap intervals as a table of Markdown, in columns."""
+    rows = [
+        (score if not number else "", name, _with_interval(of.value, of.low, of.high))
+        for score in _MEANS
+        for number, name in enumerate(models)
+        for of in [drawn.score(score, number)]
+    ]
+    return markdown.table(("", "model", "value, 95 % interval"), rows, names=2)
+
+
+def too_sure(models: Mapping[str, Predictions]) -> list[str]:
+    """Name the models whose bootstrap intervals are too narrow: right on all cells of some class, or on none."""
+    return [
+        name
+        for name, p in models.items()
+        if any((p.predicted[p.actual == label] == label).mean() in (0, 1) for label in np.unique(p.actual))
+    ]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two models on the same cells, as one of several pairs that are tested together.
+
+    `paired` has the test, a being `first` and b `second`; `p_holm` is its p after Holm's adjustment for all pairs.
+    `differences` has the second model's scores less the first's, by the names of `SCORES`.
+    """
+
+    first: str
+    second: str
+    paired: Paired
+    p_holm: float
+    differences: Mapping[str, Estimate]
+
+    @property
+    def better(self) -> str | None:
+        """The model that is shown to be right more often, if one is."""
+        if self.p_holm >= LEVEL:
+            return None
+        return self.second if self.paired.b_only > self.paired.a_only else self.first
+
+    @property
+    def verdict(self) -> str:
+        """Which model is better, in words."""
+        if self.better is None:
+            return "no difference shown"
+        return f"{self.better} better than {self.second if self.better == self.first else self.first}"
+
+    @property
+    def cells_needed(self) -> int | None:
+        """How many cells it takes to show the difference seen, None where none was seen."""
+        return cells_needed(self.paired.a_only, self.paired.b_only, self.paired.cells)
+
+
+def pairs(models: Mapping[str, Predictions], drawn: Bootstrap) -> list[Pair]:
+    """Test each pair of models; `drawn` is what `resample` gave for them."""
+    actual, predicted = aligned([*models.values()])
+    places = [*itertools.combinations(range(len(models)), 2)]
+    differences = [{score: drawn.difference(score, i, j) for score in SCORES} for i, j in places]
+    tests = [
+        contrast(actual, predicted[i], predicted[j], of["accuracy"])
+        for (i, j), of in zip(places, differences, strict=True)
+    ]
+    names = [*models]
+    return [
+        Pair(names[i], names[j], test, p_holm, of)
+        for (i, j), test, p_holm, of in zip(places, tests, holm([t.p for t in tests]), differences, strict=True)
+    ]
+
+
+PAIR_COLUMNS = (
+    "first",
+    "second",
+    "difference",
+    "low",
+    "high",
+    "only_first_right",
+    "only_second_right",
+    "p",
+    "p_holm",
+    "verdict",
+    "cells_needed",
+)
+"""The columns of `pair_table`."""
+
+
+def pair_table(tested: Sequence[Pair]) -> list[tuple[str | float | int | None, ...]]:
+    """Give a row per pair for `PAIR_COLUMNS`: accuracies to four digits, p to three significant ones."""
+    return [
+        (
+            pair.first,
+            pair.second,
+            *_rounded(pair.differences["accuracy"]),
+            pair.paired.a_only,
+            pair.paired.b_only,
+            float(f"{pair.paired.p:.3g}"),
+            float(f"{pair.p_holm:.3g}"),
+            pair.verdict,
+            pair.cells_needed,
+        )
+        for pair in tested
+    ]
+
+
+DIFFERENCE_COLUMNS = ("first", "second", "score", "difference", "low", "high")
+"""The columns of `difference_table`."""
+
+
+def difference_table(tested: Sequence[Pair]) -> list[tuple[str | float, ...]]:
+    """Give a row per score and pair for `DIFFERENCE_COLUMNS`: second less first, to four digits."""
+    return [
+        (pair.first, pair.second, score, *_rounded(of)) for pair in tested for score, of in pair.differences.items()
+    ]
+
+
+def _rounded(of: Estimate) -> tuple[float, float, float]:
+    return round(of.value, 4) + 0.0, round(of.low, 4) + 0.0, round(of.high, 4) + 0.0  # no "-0.0"
+
+
+def in_words(pair: Pair) -> str:
+    """Say in an item of a Markdown list which of two models is better, how sure that is, and what it would take."""
+    test = pair.paired
+    ahead, behind, difference = pair.second, pair.first, (test.difference, test.low, test.high)
+    only_ahead, only_behind = test.b_only, test.a_only
+    if test.a_only > test.b_only:
+        ahead, behind, difference = behind, ahead, (-test.difference, -test.high, -test.low)
+        only_ahead, only_behind = only_behind, only_ahead
+    said = [f"**{pair.verdict}**." if pair.better else f"{pair.first} and {pair.second}: **{pair.verdict}**."]
+    if pair.cells_needed:
+        said.append(f"{ahead} is ahead by {_with_interval(*difference)}.")
+    elif only_ahead:
+        said.append(f"They are right equally often: {_with_interval(*difference)}.")
+    else:
+        said.append("They are right on the same cells, so that nothing speaks for either: p = 1.")
+    if only_ahead:
+        said.append(f"Only {ahead} is right on {only_ahead} of the cells, only {behind} on {only_behind}:")
+        said.append(f"{said_p(test.p)}, after Holm {said_p(pair.p_holm)}.")
+    if pair.cells_needed:
+        said.append(f"To show such a difference takes about {pair.cells_needed} cells.")
+    unbroken = [sentence.replace("p = ", "p\xa0=\xa0") for sentence in said]
+    return markdown.item(*unbroken).replace("\xa0", " ")
+
+
+def said_p(value: float) -> str:
+    """Give a p value as a sentence has it: "p = 0.012", "p < 0.0001"."""
+    return "p < 0.0001" if value < 0.0001 else f"p = {value:.3g}"
 
 
 def _same_cells(first: str, one: Predictions, second: str, other: Predictions) -> None:

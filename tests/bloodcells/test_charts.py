@@ -6,8 +6,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bloodcells import charts
-from bloodcells.comparison import ORIGINAL_REPORT, Entry
-from bloodcells.figures import CLASS_COLOURS, MAX_BYTES, MODEL_COLOURS
+from bloodcells.bootstrap import Estimate
+from bloodcells.comparison import ORIGINAL_REPORT, Entry, Pair
+from bloodcells.figures import ALARM, CLASS_COLOURS, FAINT, MAX_BYTES, MODEL_COLOURS
+from bloodcells.paired import Paired
 
 ENTRIES = [
     Entry("resnet", 90, 100, 0.9, 0.97, "model"),
@@ -85,3 +87,91 @@ def test_comparison_draws_models_in_their_colours_from_left_to_right_by_accuracy
 def test_comparison_without_baseline_and_report(tmp_path: Path) -> None:
     charts.comparison(tmp_path / "c.png", "Accuracy", [Entry("vgg", 5, 5, 1.0, 1.0, "model")])
     drawn(tmp_path / "c.png")
+
+
+def pair(difference: float, p_holm: float) -> Pair:
+    """AlexNet less ResNet: the accuracies' difference, to either side 0.05, and that of another score, about 0."""
+    ahead = (0, 10) if difference > 0 else (10, 0)
+    accuracy = Estimate(difference, difference - 0.05, difference + 0.05)
+    result = Paired(*ahead, 100, accuracy.value, accuracy.low, accuracy.high, p_holm)
+    other = Estimate(0.0, -0.02, 0.02)
+    return Pair("resnet", "alexnet", result, p_holm, {"accuracy": accuracy, "macro F1": other})
+
+
+def zero(pixels: NDArray[np.uint8]) -> int:
+    """The column of the line of no difference: the one with the most ink, or nearly ink."""
+    return int((pixels.max(axis=-1) < 120).sum(axis=0).argmax())
+
+
+def test_differences_draw_the_tested_one_in_the_better_model_s_colour_to_its_side_of_0(tmp_path: Path) -> None:
+    models = ["resnet", "alexnet"]
+    charts.differences(tmp_path / "d.png", "Differences", [pair(-0.1, 0.01), pair(0.1, 0.01)], models)
+    pixels = drawn(tmp_path / "d.png")
+    minus, plus = (mask(pixels, MODEL_COLOURS[name]) for name in models)
+    middle = zero(pixels)
+    left, right = extent(minus, 1), extent(plus, 1)
+    assert left[1] < middle < right[0]
+    assert sum(left) / 2 + sum(right) / 2 == pytest.approx(2 * middle, abs=3)
+    assert right[1] - right[0] == pytest.approx(2 * (right[0] - middle), abs=3)  # from 0.05 to 0.15
+    assert extent(minus, 0)[1] < extent(plus, 0)[0]  # in the order given
+
+
+def test_differences_that_are_not_shown_have_no_model_s_colour(tmp_path: Path) -> None:
+    charts.differences(tmp_path / "d.png", "Differences", [pair(-0.1, 0.2)], ["resnet", "alexnet"])
+    pixels = drawn(tmp_path / "d.png")
+    assert not any(mask(pixels, colour).any() for colour in MODEL_COLOURS.values())
+    left, right = extent(mask(pixels, FAINT), 1)
+    assert left < zero(pixels) < right
+
+
+def test_differences_of_one_model_alone(tmp_path: Path) -> None:
+    charts.differences(tmp_path / "d.png", "Differences", [], ["resnet"])
+    drawn(tmp_path / "d.png")
+
+
+def test_a_reliability_diagram_lies_on_its_diagonal_where_the_confidence_is_right(tmp_path: Path) -> None:
+    def drawn_at(shift: float) -> list[tuple[int, int]]:
+        bins = [(c, c + shift, c + shift - 0.01, c + shift + 0.01) for c in (0.5, 0.8)]
+        charts.reliability_diagrams(tmp_path / "r.png", "Reliability", {"alexnet": {"as it is": bins, "cooled": bins}})
+        marks = mask(drawn(tmp_path / "r.png"), MODEL_COLOURS["alexnet"])
+        return [extent(marks, axis) for axis in (1, 0)]
+
+    (left, right), (top, bottom) = drawn_at(0.0)
+    assert right - left == pytest.approx(bottom - top, abs=4)  # 0.3 to the right is 0.3 up
+    moved = drawn_at(0.1)
+    assert moved[0] == pytest.approx((left, right), abs=1)
+    assert moved[1][0] == pytest.approx(top - (right - left) / 3, abs=4)
+
+
+def test_reliability_diagrams_of_more_models_than_fit_beside_each_other(tmp_path: Path) -> None:
+    bins = [(0.6, 0.5, 0.3, 0.7), (0.9, 0.8, 0.7, 0.95)]
+    names = ["resnet", "efficientnet", "alexnet", "vgg"]
+    charts.reliability_diagrams(tmp_path / "r.png", "Reliability", {name: {"cooled": bins} for name in names})
+    pixels = drawn(tmp_path / "r.png")
+    assert all(mask(pixels, colour).sum() > 50 for colour in MODEL_COLOURS.values())
+    assert extent(mask(pixels, "#CC79A7"), 0)[0] > extent(mask(pixels, MODEL_COLOURS["resnet"]), 0)[1]  # below
+
+
+def test_risk_over_coverage_marks_what_the_threshold_gives(tmp_path: Path) -> None:
+    curve = np.array([0.1, 0.5, 1.0]), np.array([0.0, 0.1, 0.2])
+
+    def at(coverage: float) -> tuple[int, int]:
+        chosen = {"alexnet": (coverage, 0.18, 0.05, 0.25)}
+        charts.risk_coverage_curves(tmp_path / "a.png", "Abstaining", {"alexnet": curve}, chosen, 0.05)
+        marks = mask(drawn(tmp_path / "a.png"), MODEL_COLOURS["alexnet"])
+        return extent(marks[: marks.shape[0] // 4], 1)  # the upper part, the legend in it
+
+    assert at(0.9)[1] > at(0.4)[1] + 300
+    charts.risk_coverage_curves(tmp_path / "a.png", "Abstaining", {"alexnet": curve}, {}, 0.05)
+    drawn(tmp_path / "a.png")
+
+
+def test_claims_stand_to_the_right_of_the_truth_where_they_flatter(tmp_path: Path) -> None:
+    high, low, gap = Estimate(0.9, 0.85, 0.95), Estimate(0.3, 0.2, 0.4), Estimate(0.6, 0.5, 0.7)
+    charts.claims(tmp_path / "flattered.png", "Claims", [("theirs", high, low, gap)])
+    charts.claims(tmp_path / "modest.png", "Claims", [("theirs", low, high, gap)])
+    below = 100  # the legend, which bears the colours too
+    marks = {name: mask(drawn(tmp_path / f"{name}.png")[below:], ALARM) for name in ("flattered", "modest")}
+    assert extent(marks["flattered"], 1)[0] > extent(marks["modest"], 1)[1]
+    charts.claims(tmp_path / "two.png", "Claims", [("theirs", high, low, gap), ("ours", low, low, gap)])
+    assert drawn(tmp_path / "two.png").shape[0] > drawn(tmp_path / "modest.png").shape[0]

@@ -37,7 +37,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["compare"])
     params = yaml.safe_load(PARAMS.read_text())
-    params |= {"dataset": "rendered", "folds": [0, 1]}
+    params |= {"dataset": "rendered", "folds": [0, 1], "compare": {"resamples": 200, "seed": 1}}
     params["models"] = dict.fromkeys(("resnet", "alexnet"), params["models"]["resnet"])
     Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     kept = [*CELLS, ("eosinophil", 2)]
@@ -86,10 +86,61 @@ def test_the_page_is_printed_and_says_what_a_reader_must_know(
     page = Path("plots", "rendered", "comparison.md").read_text()
     printed = capsys.readouterr().out
     assert printed.startswith(page)
+    flowing = " ".join(page.split())
     for said in ("resnet", "5 of the 6 kept cells", "folds 0, 1", "every cell neutrophil", "drawn by the project"):
-        assert said in page
+        assert said in flowing
+    assert "200 bootstrap resamples" in flowing
+    assert "resnet and alexnet: **no difference shown**. resnet is ahead by 0.400" in flowing
+    assert "Too narrow for resnet, alexnet: right on all cells of some class" in flowing
     assert "dvc metrics show" in printed
-    assert max(len(line) for line in printed.splitlines()) <= 104
+    assert max(len(line) for line in printed.splitlines()) <= 80
+
+
+def test_intervals_and_pairs_are_tables_of_their_own(project: Path) -> None:
+    compare.main()
+    row = next(row for row in rows_of("intervals.csv") if (row["model"], row["score"]) == ("alexnet", "accuracy"))
+    assert row == {
+        "model": "alexnet",
+        "score": "accuracy",
+        "value": "0.4",
+        "low": "0.1176",
+        "high": "0.7693",
+        "method": "Wilson",
+    }
+    (pair,) = rows_of("pairs.csv")
+    assert (pair["first"], pair["second"], pair["difference"]) == ("resnet", "alexnet", "-0.4")
+    assert (pair["only_first_right"], pair["only_second_right"], pair["p"]) == ("2", "0", "0.5")
+    assert (pair["verdict"], pair["cells_needed"]) == ("no difference shown", "18")
+    assert [row["score"] for row in rows_of("differences.csv")][:2] == ["accuracy", "mean sensitivity"]
+    with Image.open("plots/rendered/differences.png") as picture:
+        assert picture.width > 800
+
+
+def test_the_seed_decides_the_resamples_and_a_second_run_writes_the_very_same(project: Path) -> None:
+    predict("resnet", 23, CELLS * 6)
+    predict("alexnet", 10, CELLS * 6)
+    names = ("comparison.md", "intervals.csv", "pairs.csv", "differences.csv")
+
+    def written() -> list[bytes]:
+        compare.main()
+        return [Path("plots", "rendered", name).read_bytes() for name in names]
+
+    first = written()
+    assert written() == first
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["compare"]["seed"] = 2
+    Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    assert written()[1] != first[1]
+
+
+def test_one_model_alone_is_compared_with_none(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    del params["models"]["alexnet"]
+    Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    compare.main()
+    assert rows_of("pairs.csv") == rows_of("differences.csv") == []
+    assert "Which model is better" not in capsys.readouterr().out
+    assert Path("plots", "rendered", "differences.png").is_file()
 
 
 def test_show_prints_what_was_written_and_does_nothing_else(

@@ -27,9 +27,9 @@ _ROUNDING = 1.5 * 10**-DIGITS
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What one model said of n tested cells, each tested once, by a network that never trained on it.
+    """What one model said of n cells: each tested once, by a network that never trained on it, or validated.
 
-    `images` are n file names; `folds` (n,) the fold in which each was tested; `actual` and `predicted`
+    `images` are n file names; `folds` (n,) the fold whose network saw each; `actual` and `predicted`
     (n,) are indices into `classes`; `probabilities` is (n, k), a column per class in the order of `classes`.
     """
 
@@ -84,8 +84,12 @@ def write_predictions(path: Path, p: Predictions) -> None:
     write_csv(path, [*_COLUMNS, *p.classes], rows)
 
 
-def read_predictions(path: Path) -> Predictions:
+def read_predictions(path: Path, validation: bool = False) -> Predictions:
     """Read a table that `write_predictions` wrote.
+
+    Args:
+        path: of the table.
+        validation: it holds the validation parts of several folds, where a cell may stand once in each.
 
     Raises:
         InputError: no such table, other columns or the classes in another order, or a row that is none or
@@ -109,7 +113,7 @@ def read_predictions(path: Path) -> Predictions:
     index = {name: number for number, name in enumerate(CLASSES)}
     fold, actual, predicted = (np.zeros(len(rows), np.int64) for _ in range(3))
     chances = np.zeros((len(rows), len(CLASSES)))
-    seen: set[str] = set()
+    seen: set[tuple[str, int | None]] = set()
     for number, row in enumerate(rows):
         where = f"{path}, line {number + 2}"
         try:
@@ -117,9 +121,10 @@ def read_predictions(path: Path) -> Predictions:
             chances[number] = [float(cell) for cell in row[4:]]
         except (ValueError, IndexError, KeyError):
             raise InputError(f"{where}: no row of predictions: {','.join(row)}; {remedy}") from None
-        if image in seen:
+        cell = (image, int(fold[number]) if validation else None)
+        if cell in seen:
             raise InputError(f"{where}: {image} is predicted a second time; {remedy}")
-        seen.add(image)
+        seen.add(cell)
         if not _are_distributions(chances[number : number + 1]).all():
             raise InputError(f"{where}: the probabilities of {image} don't add up to 1; {remedy}")
         if chances[number].max() - chances[number, predicted[number]] > _ROUNDING:

@@ -1,18 +1,25 @@
-"""Test one model on the cells of all folds that ran: predictions, scores, and its worst mistakes."""
+"""Test one model on the cells of all folds that ran: predictions, scores, mistakes, and a predictor to use."""
 
 import argparse
+import json
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+import yaml
 
+from bloodcells.abstention import Rule
 from bloodcells.errors import InputError, run
 from bloodcells.files import read_csv, write_csv, write_json
 from bloodcells.galleries import mistakes
 from bloodcells.labels import CLASSES
 from bloodcells.networks import Checkpoint, predict
 from bloodcells.params import Params, read_params
-from bloodcells.pixels import open_pixels
+from bloodcells.pixels import Pixels, open_pixels
+from bloodcells.predictors import Predictor
+from bloodcells.provenance import fingerprint, of_this_process
 from bloodcells.scores import (
     CLASS_COLUMNS,
     ROC_COLUMNS,
@@ -25,7 +32,7 @@ from bloodcells.scores import (
     write_predictions,
 )
 
-WORST = 12
+WORST = 15  # fills three rows of five
 
 
 def main() -> None:
@@ -34,17 +41,24 @@ def main() -> None:
     model = parser.parse_args().model
     params = read_params()
     params.model(model)
-    result = _test(params, model)
+    start = time.perf_counter()
+    artifacts, plots = Path("artifacts", params.dataset), Path("plots", params.dataset)
+    pixels = open_pixels(artifacts / "pixels")
+    said = [_predictions(params, model, fold, pixels) for fold in sorted(params.folds)]
+    validation, result = (_together(parts) for parts in zip(*said, strict=True))
 
     scores = headline(result)
-    plots = Path("plots", params.dataset)
     write_predictions(plots / "predictions" / f"{model}.csv", result)
+    write_predictions(plots / "validation" / f"{model}.csv", validation)
     write_csv(plots / "classes" / f"{model}.csv", CLASS_COLUMNS, class_table(result))
     write_csv(plots / "roc" / f"{model}.csv", ROC_COLUMNS, roc_table(result))
     names = [result.images[row] for row in worst_mistakes(result, WORST)]
-    crops = dict(zip(names, open_pixels(Path("artifacts", params.dataset, "pixels")).take(names), strict=True))
+    crops = dict(zip(names, pixels.take(names), strict=True))
     title = f"{model} on {params.dataset}: the worst mistakes"
     mistakes(plots / "mistakes" / f"{model}.png", title, result, crops, limit=WORST)
+    _predictor(params, model, validation).save(artifacts / "predictors" / f"{model}.ckpt")
+    origin = _origin(params, model, time.perf_counter() - start)
+    write_json(plots / "provenance" / f"{model}.json", origin)  # under metrics/ DVC would take it for a metric
     write_json(Path("metrics", params.dataset, f"{model}.json"), scores)
     print(
         f"{model}: {scores['accuracy']:.3f} of {scores['cells']} cells right "
@@ -53,30 +67,68 @@ def main() -> None:
     )
 
 
-def _test(params: Params, model: str) -> Predictions:
-    artifacts = Path("artifacts", params.dataset)
-    pixels = open_pixels(artifacts / "pixels")
+def _predictions(params: Params, model: str, fold: int, pixels: Pixels) -> tuple[Predictions, Predictions]:
+    """Give what the network of one fold says of its validation part and of its test part."""
+    checkpoint = _checkpoint(params, model, fold)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    images: list[str] = []
-    folds: list[int] = []
-    actual: list[int] = []
-    probabilities = []
-    for fold in sorted(params.folds):
-        path = artifacts / "models" / model / f"{fold}.ckpt"
-        checkpoint = Checkpoint.load(path)
-        _check(path, checkpoint, params)
-        rows = read_csv(artifacts / "splits" / f"{fold}.csv", ("image", "label", "part"))
-        test = [row for row in rows if row["part"] == "test"]
-        seen = pixels.take([row["image"] for row in test])
-        probabilities.append(predict(checkpoint.network().to(device), seen, checkpoint, params.evaluate.views))
-        images += [row["image"] for row in test]
-        folds += [fold] * len(test)
-        actual += [CLASSES.index(row["label"]) for row in test]
-    return predictions(images, folds, actual, np.concatenate(probabilities))
+    network = checkpoint.network().to(device)
+    split = read_csv(Path("artifacts", params.dataset, "splits", f"{fold}.csv"), ("image", "label", "part"))
+
+    def said_of(part: str) -> Predictions:
+        rows = [row for row in split if row["part"] == part]
+        images = [row["image"] for row in rows]
+        probabilities = predict(network, pixels.take(images), checkpoint, params.evaluate.views)
+        return predictions(images, [fold] * len(rows), [CLASSES.index(row["label"]) for row in rows], probabilities)
+
+    return said_of("validation"), said_of("test")
 
 
-def _check(path: Path, checkpoint: Checkpoint, params: Params) -> None:
-    """Raise InputError unless the checkpoint's classes and input are those of this run."""
+def _together(parts: Sequence[Predictions]) -> Predictions:
+    return predictions(
+        [image for part in parts for image in part.images],
+        np.concatenate([part.folds for part in parts]),
+        np.concatenate([part.actual for part in parts]),
+        np.concatenate([part.probabilities for part in parts]),
+    )
+
+
+def _predictor(params: Params, model: str, validation: Predictions) -> Predictor:
+    """Make what `bloodcells predict` uses: the first fold's network, and a rule from the validation parts of all.
+
+    The first, since nothing tells which is best: each has a validation part of its own, and the least loss would name
+    the easiest part.
+    """
+    checkpoint = _checkpoint(params, model, min(params.folds))
+    rule = Rule.fit(validation, params.evaluate.risk)
+    return Predictor(model, checkpoint, rule.temperature, rule.threshold, params.evaluate.risk, params.evaluate.views)
+
+
+def _origin(params: Params, model: str, seconds: float) -> dict[str, object]:
+    """Say what the model's metrics come from: data, parameters, this evaluation, and the training of each fold."""
+    read = params.model_dump(include={"dataset", "folds", "image", "evaluate"})
+    pin = yaml.safe_load(Path("data.dvc").read_text())["outs"][0]["md5"] if params.dataset == "bccd" else None
+    folder = Path("artifacts", params.dataset, "provenance", model)
+    return {
+        "metrics": f"metrics/{params.dataset}/{model}.json",
+        "data": {"dataset": params.dataset} | ({"pin": pin} if pin else {}),
+        "parameters": fingerprint(read | {"model": params.model(model).model_dump()}),
+        "evaluation": of_this_process(seconds),
+        "training": {str(fold): _training(folder / f"{fold}.json") for fold in sorted(params.folds)},
+    }
+
+
+def _training(path: Path) -> dict[str, object]:
+    try:
+        said: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        raise InputError(f"{path} is missing or no JSON: run `dvc repro`, whose stage train makes it") from None
+    return said
+
+
+def _checkpoint(params: Params, model: str, fold: int) -> Checkpoint:
+    """Load a checkpoint. Raises InputError unless its classes and its input are those of this run."""
+    path = Path("artifacts", params.dataset, "models", model, f"{fold}.ckpt")
+    checkpoint = Checkpoint.load(path)
     if checkpoint.classes != CLASSES:
         raise InputError(
             f"{path} gives its logits in the order {', '.join(checkpoint.classes)}, and this code in the order "
@@ -86,6 +138,7 @@ def _check(path: Path, checkpoint: Checkpoint, params: Params) -> None:
     if made != (params.image.frame, params.image.crop, params.image.size):
         told = f"frame {made[0]}, crop {made[1]}, size {made[2]}"
         raise InputError(f"{path} was trained on another input ({told}): run `dvc repro` to train anew")
+    return checkpoint
 
 
 if __name__ == "__main__":

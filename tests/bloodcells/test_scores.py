@@ -214,6 +214,18 @@ def test_a_row_that_contradicts_itself_is_named(tmp_path: Path, old: str, new: s
         scores.read_predictions(path)
 
 
+def test_validation_parts_may_hold_a_cell_once_in_each_fold(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    chances = [[0.7, 0.2, 0.05, 0.05]] * 2
+    scores.write_predictions(path, scores.predictions(["a.jpg", "a.jpg"], [0, 1], [0, 0], chances))
+    assert scores.read_predictions(path, validation=True).images == ("a.jpg", "a.jpg")
+    with pytest.raises(InputError, match=r"line 3: a\.jpg is predicted a second time"):
+        scores.read_predictions(path)
+    scores.write_predictions(path, scores.predictions(["a.jpg", "a.jpg"], [1, 1], [0, 0], chances))
+    with pytest.raises(InputError, match=r"line 3: a\.jpg is predicted a second time"):
+        scores.read_predictions(path, validation=True)
+
+
 def test_a_tie_within_rounding_is_no_contradiction(tmp_path: Path) -> None:
     path = tmp_path / "p.csv"
     scores.write_predictions(path, scores.predictions(["a.jpg"], [0], [0], [[0.5, 0.5, 0, 0]]))

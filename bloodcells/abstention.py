@@ -1,0 +1,127 @@
+"""When not to answer: the least confidence that an answer needs, and what that costs in answers.
+
+Selective classification by confidence: R. El-Yaniv and Y. Wiener, On the Foundations of Noise-free Selective
+Classification, JMLR 11 (2010), 1605-1641; Y. Geifman and R. El-Yaniv, Selective Classification for Deep Neural
+Networks, NIPS 2017. Coverage is the share of the cells that are answered, risk the share of the answers that are wrong.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bloodcells.calibration import cooled, fit_temperature
+from bloodcells.scores import Predictions, wilson
+
+Floats = NDArray[np.float64]
+
+NEVER = 1.0001
+"""A threshold that no confidence reaches."""
+
+_GRID = np.arange(10_001) / 10_000  # four digits: the threshold in a table is the very one that was applied
+
+
+def fit_threshold(confidence: ArrayLike, right: ArrayLike, risk: float) -> float:
+    """Give the smallest threshold at which at most `risk` of the answered cells are wrong; `NEVER` if there is none.
+
+    A cell is answered where its confidence (n,) is at least the threshold; `right` (n,) tells which answers are.
+    This is the risk on the cells given, the smallest of many thresholds chosen by it: on others it may be larger, and
+    nothing here bounds by how much (Geifman and El-Yaniv's algorithm 1 would, at a price in coverage that a
+    few hundred cells can't pay). Judge it on cells of which it knows nothing, with the interval of `Answers`.
+    """
+    sure, wrong = np.asarray(confidence, np.float64), ~np.asarray(right, np.bool_)
+    answered = len(sure) - np.searchsorted(np.sort(sure), _GRID)
+    mistakes = wrong.sum() - np.searchsorted(np.sort(sure[wrong]), _GRID)
+    enough = np.flatnonzero((answered > 0) & (mistakes <= risk * answered))
+    return float(_GRID[enough[0]]) if len(enough) else NEVER
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a model's probabilities are cooled, and the least confidence, so cooled, at which it answers."""
+
+    temperature: float
+    threshold: float
+
+    @classmethod
+    def fit(cls, validation: Predictions, risk: float) -> Self:
+        """Fit both on predictions of cells that the networks did not train on; `risk` as in `fit_threshold`."""
+        temperature = fit_temperature(validation.probabilities, validation.actual)
+        confidence = cooled(validation.probabilities, temperature).max(axis=1)
+        return cls(temperature, fit_threshold(confidence, validation.predicted == validation.actual, risk))
+
+
+def rules_by_fold(validation: Predictions, homes: ArrayLike, folds: Iterable[int], risk: float) -> dict[int, Rule]:
+    """Give for each tested fold a rule that was fitted without the labels of its cells.
+
+    Args:
+        validation: what the networks of all folds said of their validation parts.
+        homes: (n,) the fold in which each of its cells is tested. Near-duplicates share a fold.
+        folds: those that are tested.
+        risk: as in `fit_threshold`.
+
+    The rule of a fold is fitted on the validation cells of all other folds, whichever network saw them. Networks of
+    other folds trained on the tested cells, so their labels reach the rule's two numbers through the weights still;
+    the fold's own network alone would have too few validation cells.
+
+    Raises:
+        ValueError: a fold leaves no cell to fit on.
+    """
+    home = np.asarray(homes, np.int64)
+    return {fold: Rule.fit(_rows(validation, home != fold), risk) for fold in folds}
+
+
+def _rows(p: Predictions, chosen: NDArray[np.bool_]) -> Predictions:
+    images = tuple(image for image, one in zip(p.images, chosen, strict=True) if one)
+    return Predictions(
+        images, p.folds[chosen], p.actual[chosen], p.predicted[chosen], p.probabilities[chosen], p.classes
+    )
+
+
+@dataclass(frozen=True)
+class Answers:
+    """How many cells there are, how many of them are answered, and how many answers are wrong."""
+
+    cells: int
+    answered: int
+    wrong: int
+
+    @property
+    def coverage(self) -> float:
+        """Share of the cells that are answered."""
+        return self.answered / self.cells
+
+    @property
+    def coverage_interval(self) -> tuple[float, float]:
+        """Its 95 % Wilson interval."""
+        return wilson(self.answered, self.cells)
+
+    @property
+    def risk(self) -> float | None:
+        """Share of the answers that are wrong; None without an answer."""
+        return self.wrong / self.answered if self.answered else None
+
+    @property
+    def risk_interval(self) -> tuple[float, float] | None:
+        """Its 95 % Wilson interval."""
+        return wilson(self.wrong, self.answered) if self.answered else None
+
+
+def answers(confidence: ArrayLike, right: ArrayLike, threshold: float | Floats) -> Answers:
+    """Count what is answered at a threshold, or at one for each cell (n,)."""
+    answered = np.asarray(confidence, np.float64) >= threshold
+    return Answers(len(answered), int(answered.sum()), int((answered & ~np.asarray(right, np.bool_)).sum()))
+
+
+def risk_coverage(confidence: ArrayLike, right: ArrayLike) -> tuple[Floats, Floats]:
+    """Give coverage and risk at each threshold that answers any cell, from the most confident cells to all of them.
+
+    Cells of equal confidence are answered together.
+    """
+    sure, wrong = np.asarray(confidence, np.float64), ~np.asarray(right, np.bool_)
+    order = np.argsort(-sure, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(sure[order])), len(sure) - 1)  # the last of each run of equal confidences
+    answered = ends + 1
+    return answered / len(sure), np.cumsum(wrong[order])[ends] / answered

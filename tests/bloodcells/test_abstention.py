@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from bloodcells import abstention
+from bloodcells.abstention import NEVER, Rule, answers, fit_threshold, risk_coverage, rules_by_fold
+from bloodcells.calibration import cooled, fit_temperature
+from bloodcells.scores import Predictions, predictions
+
+
+def made_up(cells: int = 120, seed: int = 0) -> Predictions:
+    random = np.random.default_rng(seed)
+    chances = random.dirichlet(np.full(4, 0.3), cells)
+    actual = [random.choice(4, p=row) for row in chances]
+    return predictions([f"{i}.jpg" for i in range(cells)], np.arange(cells) % 3, actual, chances)
+
+
+def test_the_threshold_is_the_smallest_that_keeps_the_risk() -> None:
+    confidence = [0.95, 0.9, 0.8, 0.7, 0.6]
+    right = [True, True, False, True, False]
+    assert fit_threshold(confidence, right, risk=0.05) == 0.8001  # 2 answers, none wrong
+    assert fit_threshold(confidence, right, risk=0.25) == 0.6001  # 4, one wrong: just that share
+    assert fit_threshold(confidence, right, risk=0.24) == 0.8001
+    assert fit_threshold(confidence, right, risk=0.4) == 0.0  # all of them
+
+
+def test_no_smaller_threshold_would_do() -> None:
+    random = np.random.default_rng(1)
+    confidence = random.uniform(0.3, 1, 200)
+    right = random.random(200) < confidence
+    found = fit_threshold(confidence, right, risk=0.1)
+    assert 0.3 < found < 1
+    assert (answers(confidence, right, found).risk or 0) <= 0.1
+    below = [answers(confidence, right, threshold).risk or 0 for threshold in np.linspace(0, found - 1e-4, 500)]
+    assert min(below) > 0.1
+
+
+def test_where_no_threshold_keeps_the_risk_nothing_is_answered() -> None:
+    found = fit_threshold([1.0, 0.9], [False, True], risk=0.1)
+    assert found == NEVER
+    assert answers([1.0, 0.9], [False, True], found).answered == 0
+    assert fit_threshold([], [], risk=0.1) == NEVER
+
+
+def test_answers_count_coverage_and_risk_with_their_intervals() -> None:
+    found = answers([0.9, 0.8, 0.8, 0.4], [True, False, True, False], 0.8)
+    assert (found.cells, found.answered, found.wrong) == (4, 3, 1)
+    assert (found.coverage, found.risk) == (3 / 4, 1 / 3)
+    # Newcombe, Statistics in Medicine 17 (1998), table I, method 3
+    assert abstention.Answers(300, 263, 81).risk_interval == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert abstention.Answers(148, 15, 0).coverage_interval == pytest.approx((0.0624, 0.1605), abs=5e-5)
+    assert answers([0.9, 0.8], [True, False], np.array([0.95, 0.5])) == abstention.Answers(2, 1, 1)
+    none = answers([0.5], [True], 0.6)
+    assert (none.coverage, none.risk, none.risk_interval) == (0, None, None)
+
+
+def test_the_curve_of_risk_and_coverage_is_that_of_precision_and_of_every_threshold() -> None:
+    random = np.random.default_rng(2)
+    confidence = np.round(random.uniform(0.3, 1, 60), 1)  # many are equal
+    right = random.random(60) < confidence
+    coverage, risk = risk_coverage(confidence, right)
+    precision, _, thresholds = metrics.precision_recall_curve(right, confidence)
+    assert (1 - risk)[::-1] == pytest.approx(precision[:-1])
+    assert coverage[::-1] == pytest.approx([(confidence >= threshold).mean() for threshold in thresholds])
+    assert coverage[-1] == 1
+
+
+def test_a_rule_is_the_threshold_of_cooled_probabilities() -> None:
+    p = made_up()
+    rule = Rule.fit(p, risk=0.1)
+    assert rule.temperature == fit_temperature(p.probabilities, p.actual)
+    sure = cooled(p.probabilities, rule.temperature).max(axis=1)
+    assert rule.threshold == fit_threshold(sure, p.predicted == p.actual, 0.1)
+    assert 0.3 < rule.threshold < 1
+
+
+def test_the_rule_of_a_fold_knows_no_label_of_its_cells() -> None:
+    p = made_up()
+    homes = (np.arange(120) + 1) % 3
+    rules = rules_by_fold(p, homes, [0, 1, 2], risk=0.1)
+    relabelled = predictions(p.images, p.folds, np.where(homes == 1, (p.actual + 1) % 4, p.actual), p.probabilities)
+    again = rules_by_fold(relabelled, homes, [0, 1, 2], risk=0.1)
+    assert again[1] == rules[1]
+    assert again[0] != rules[0]
+    assert len({*rules.values()}) == 3
+
+
+def test_a_fold_that_leaves_no_cell_to_fit_on_is_an_error() -> None:
+    with pytest.raises(ValueError, match="needs cells"):
+        rules_by_fold(made_up(), np.zeros(120), [0], risk=0.1)

@@ -1,4 +1,4 @@
-"""The boxes of annotated white cells, from Pascal VOC files and from a table."""
+"""The boxes of annotated white cells, from Pascal VOC files and from a published table."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -7,12 +7,38 @@ from xml.etree import ElementTree
 from bloodcells.errors import InputError
 from bloodcells.files import read_csv
 from bloodcells.geometry import Box
+from bloodcells.layout import ANNOTATIONS, IMAGES
+from bloodcells.pin import list_files, read_listing
+
+MARGIN = 10.0
+"""How far outside an annotated box, in pixels, a point still counts as in it."""
 
 WHITE_CELL = "WBC"
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 Boxes = dict[str, list[Box]]
 """Boxes by the file name of their image."""
+
+
+def white_cells(raw: Path, table: Path, listing: Path) -> Boxes:
+    """Collect the boxes of white cells: a set's own annotations, and for published images those of a table.
+
+    Args:
+        raw: folder of a set in the published layout; it may lack annotations.
+        table: published boxes, see `read_box_table`.
+        listing: the hashes of the published files, by which an image of yours is told from a published one of the
+            same name, and gets no box of the table.
+
+    Raises:
+        InputError: an annotation or the table can't be read.
+    """
+    images = raw / IMAGES
+    boxes = read_box_table(table)
+    published = read_listing(listing)
+    here = {f"{IMAGES}/{name}": images / name for name in boxes if (images / name).is_file()}
+    same = list_files(here).md5s.items() & (published.md5s.items() if published else set())
+    known = {name: boxes[name] for name in (path.removeprefix(f"{IMAGES}/") for path, _ in sorted(same))}
+    return {**known, **read_annotations(raw / ANNOTATIONS)}
 
 
 def read_annotations(folder: Path) -> Boxes:

@@ -1,6 +1,6 @@
-"""Pictures made of pictures: averages, samples and mistakes, laid out in rows with captions."""
+"""Pictures made of pictures: averages, samples, mistakes and attention, laid out in rows with captions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,7 +22,7 @@ _MARGIN, _GAP, _TITLE, _TEXT, _LINE = 24, 12, 24, 16, 21
 
 
 @dataclass(frozen=True)
-class _Caption:
+class Caption:
     """A line below a picture: a text at its left, one at its right, the colour of both."""
 
     left: str
@@ -31,19 +31,24 @@ class _Caption:
 
 
 @dataclass(frozen=True)
-class _Card:
+class Card:
     """A picture and the lines below it."""
 
     picture: Pixels
-    captions: Sequence[_Caption]
+    captions: Sequence[Caption]
 
 
 @dataclass(frozen=True)
-class _Row:
+class Row:
     """Cards side by side, and what stands over them."""
 
     heading: str
-    cards: Sequence[_Card]
+    cards: Sequence[Card]
+
+
+def gallery(path: Path, title: str, rows: Sequence[Row], columns: int) -> None:
+    """Write rows of cards, each as wide as if it had so many columns."""
+    write_png(path, _page(title, rows, columns))
 
 
 def averages(path: Path, title: str, rows: Mapping[str, Mapping[str, Sequence[Pixels]]]) -> None:
@@ -55,12 +60,10 @@ def averages(path: Path, title: str, rows: Mapping[str, Mapping[str, Sequence[Pi
         rows: for each kind of image ("whole smear", say) the images of each class, all of a kind of one size.
     """
     page = [
-        _Row(
+        Row(
             kind,
             [
-                _Card(
-                    _mean(images), [_Caption(name), _Caption(f"mean of {_count(len(images), 'image')}", colour=FAINT)]
-                )
+                Card(_mean(images), [Caption(name), Caption(f"mean of {_count(len(images), 'image')}", colour=FAINT)])
                 for name, images in by_class.items()
                 if images
             ],
@@ -83,8 +86,8 @@ def samples(path: Path, title: str, images: Mapping[str, Sequence[tuple[str, Pix
     for name, named in images.items():
         if named:
             chosen = np.unique(np.linspace(0, len(named) - 1, columns).round().astype(int))
-            cards = [_Card(named[i][1], [_Caption(_short(named[i][0]), colour=FAINT)]) for i in chosen]
-            page.append(_Row(f"{name}, {_count(len(named), 'image')}", cards))
+            cards = [Card(named[i][1], [Caption(short(named[i][0]), colour=FAINT)]) for i in chosen]
+            page.append(Row(f"{name}, {_count(len(named), 'image')}", cards))
     write_png(path, _page(title, page, columns))
 
 
@@ -104,27 +107,77 @@ def mistakes(
     worst = worst_mistakes(p, limit)
     if not len(worst):
         return write_png(path, _no_mistakes(title, len(p.images)))
-    cards = []
-    for row in worst:
-        actual, predicted = p.actual[row], p.predicted[row]
-        cards.append(
-            _Card(
-                crops[p.images[row]],
-                [
-                    _Caption(f"is {p.classes[actual]}", _percent(p.probabilities[row, actual])),
-                    _Caption(f"called {p.classes[predicted]}", _percent(p.probabilities[row, predicted]), ALARM),
-                    _Caption(_short(p.images[row]), f"fold {p.folds[row]}", FAINT),
-                ],
-            )
-        )
+    cards = [Card(crops[p.images[row]], _mistake(p, row)) for row in worst]
     wrong = int((p.actual != p.predicted).sum())
     heading = (
         f"{wrong} of {_count(len(p.images), 'cell')} got the wrong class"
         f"{'' if wrong == len(worst) else f'; here are the worst {len(worst)}'}. "
         "The figures are the probabilities that the two classes were given."
     )
-    page = [_Row("" if start else heading, cards[start : start + columns]) for start in range(0, len(cards), columns)]
+    page = [Row("" if start else heading, cards[start : start + columns]) for start in range(0, len(cards), columns)]
     return write_png(path, _page(title, page, columns))
+
+
+def attention(
+    path: Path,
+    title: str,
+    p: Predictions,
+    pair: Callable[[str], tuple[Pixels, Pixels]],
+    scale: Pixels,
+    *,
+    columns: int = 3,
+    limit: int = 6,
+) -> None:
+    """Write where a model looked: cells of each class that it got right, taken evenly, then its worst mistakes.
+
+    Args:
+        path: where to write the PNG.
+        title: whose attention it is.
+        p: the predictions.
+        pair: gives what the model saw of an image, by its name, and the same under its heat map.
+        scale: the colours of heat from none to most, left to right.
+        columns: pairs in a row, and cells of each class.
+        limit: mistakes at most.
+    """
+    page = [
+        Row(
+            "Right of each cell: what spoke for the class that it was given (Grad-CAM). "
+            "Ring: most of all. Frame: the annotated cell.",
+            [Card(scale, [Caption("nothing", "most", FAINT)])],
+        ),
+    ]
+    for number, name in enumerate(p.classes):
+        right = np.flatnonzero((p.actual == number) & (p.predicted == number))
+        if len(right):
+            chosen = right[np.unique(np.linspace(0, len(right) - 1, columns).round().astype(int))]
+            cards = [
+                Card(
+                    _side_by_side(*pair(p.images[row])),
+                    [Caption(short(p.images[row]), percent(p.probabilities[row, number]), FAINT)],
+                )
+                for row in chosen
+            ]
+            page.append(Row(f"{name}: {_count(len(right), 'cell')} got the right class", cards))
+    worst = worst_mistakes(p, limit)
+    for start in range(0, len(worst), columns):
+        cards = [Card(_side_by_side(*pair(p.images[row])), _mistake(p, row)) for row in worst[start : start + columns]]
+        page.append(Row("" if start else "The worst mistakes, with the map of the class that they were called", cards))
+    write_png(path, _page(title, page, columns))
+
+
+def _mistake(p: Predictions, row: int) -> list[Caption]:
+    """Say what a cell is and what it was called, with the probabilities that the two classes were given."""
+    actual, predicted = p.actual[row], p.predicted[row]
+    return [
+        Caption(f"is {p.classes[actual]}", percent(p.probabilities[row, actual])),
+        Caption(f"called {p.classes[predicted]}", percent(p.probabilities[row, predicted]), ALARM),
+        Caption(short(p.images[row]), f"fold {p.folds[row]}", FAINT),
+    ]
+
+
+def _side_by_side(left: Pixels, right: Pixels) -> Pixels:
+    between = np.full((left.shape[0], left.shape[1] // 40, 3), 255, dtype=np.uint8)
+    return np.concatenate([left, between, right], axis=1)
 
 
 def _mean(images: Sequence[Pixels]) -> Pixels:
@@ -135,11 +188,12 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _percent(chance: float) -> str:
+def percent(chance: float) -> str:
+    """Give a probability in percent; one that is neither 0 nor 1 is not rounded to them."""
     return f"{chance:.0%}" if 0.005 <= chance < 0.995 or chance in (0, 1) else f"{chance:.1%}"
 
 
-def _short(image: str) -> str:
+def short(image: str) -> str:
     """Give the number of an image named as the published ones are, else its name."""
     return image.removeprefix("BloodImage_").removesuffix(".jpg") if image.startswith("BloodImage_") else image
 
@@ -149,7 +203,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
 
 
-def _page(title: str, rows: Sequence[_Row], columns: int = 0) -> Image.Image:
+def _page(title: str, rows: Sequence[Row], columns: int = 0) -> Image.Image:
     """Lay out rows of cards over the width of a page, each picture as wide as its column."""
     columns = max([columns, 1, *(len(row.cards) for row in rows)])
     wide = (WIDTH - 2 * _MARGIN - (columns - 1) * _GAP) // columns
@@ -176,16 +230,16 @@ def _page(title: str, rows: Sequence[_Row], columns: int = 0) -> Image.Image:
     return page
 
 
-def _heading_height(row: _Row) -> int:
+def _heading_height(row: Row) -> int:
     return _LINE + 5 if row.heading else 0
 
 
-def _picture_height(card: _Card, wide: int) -> int:
+def _picture_height(card: Card, wide: int) -> int:
     height, width = (int(side) for side in card.picture.shape[:2])
     return round(wide * height / width)
 
 
-def _row_height(row: _Row, wide: int) -> int:
+def _row_height(row: Row, wide: int) -> int:
     cards = [_picture_height(card, wide) + _LINE * len(card.captions) for card in row.cards]
     return _heading_height(row) + max(cards, default=0) + 2 * _GAP
 

@@ -5,18 +5,15 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from bloodcells.annotations import Boxes, read_annotations, read_box_table
+from bloodcells.annotations import MARGIN, Boxes, white_cells
 from bloodcells.errors import InputError, run
 from bloodcells.files import read_csv, replacing_folder, write_json
 from bloodcells.geometry import Box, Point, crop_around
 from bloodcells.images import open_rgb
+from bloodcells.layout import IMAGES
 from bloodcells.localise import find_cell
 from bloodcells.params import read_params
-from bloodcells.pin import list_files, read_listing
 from bloodcells.pixels import PixelWriter, cut, letterbox
-
-MARGIN = 10.0
-"""How far outside an annotated box, in pixels, a found point still counts as in it."""
 
 PUBLISHED_BOXES = Path("bloodcells", "bccd", "white_cells.csv")
 """White cells' boxes for the real set, whose own annotations hold red cells only."""
@@ -24,17 +21,13 @@ PUBLISHED_BOXES = Path("bloodcells", "bccd", "white_cells.csv")
 PUBLISHED_FILES = Path("bloodcells", "bccd", "files.md5")
 """The hashes of the real set's files, by which an image of yours is told from a published one of the same name."""
 
-IMAGES = "JPEGImages"
-
 
 def main() -> None:
     """Write `pixels/`, and how well the cells were found where boxes are known."""
     params = read_params()
     artifacts = Path("artifacts", params.dataset)
     images = artifacts / "raw" / IMAGES
-    boxes = read_annotations(artifacts / "raw" / "Annotations")
-    if params.dataset == "bccd":
-        boxes = {**_published_boxes(images), **boxes}
+    boxes = white_cells(artifacts / "raw", PUBLISHED_BOXES, PUBLISHED_FILES)
 
     kept = [row["image"] for row in read_csv(artifacts / "cells.csv", ("image",))]
     found: dict[str, Point] = {}
@@ -69,15 +62,6 @@ def localisation(found: dict[str, Point], boxes: Boxes) -> dict[str, float]:
     print(f"the white cell was found in {inside} of {len(boxes)} annotated images")
     share = {"located": round(inside / len(boxes), 4)} if boxes else {}  # 0 of 0 is no share
     return share | {"cells": len(boxes)}
-
-
-def _published_boxes(images: Path) -> Boxes:
-    """Give the published white cells' boxes of those images that are the published ones, byte by byte."""
-    boxes = read_box_table(PUBLISHED_BOXES)
-    published = read_listing(PUBLISHED_FILES)
-    here = {f"{IMAGES}/{name}": images / name for name in boxes if (images / name).is_file()}
-    same = list_files(here).md5s.items() & (published.md5s.items() if published else set())
-    return {name: boxes[name] for name in (path.removeprefix(f"{IMAGES}/") for path, _ in same)}
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
+import hashlib
 from pathlib import Path
 
 import pytest
 
-from bloodcells.annotations import read_annotations, read_box_table
+from bloodcells.annotations import read_annotations, read_box_table, white_cells
 from bloodcells.errors import InputError
 from bloodcells.files import write_csv
 from bloodcells.geometry import Box
@@ -56,3 +57,27 @@ def test_a_table_of_boxes(tmp_path: Path) -> None:
     path.write_text(path.read_text() + "b.jpg,1,2,x,4\n")
     with pytest.raises(InputError, match="line 4"):
         read_box_table(path)
+
+
+def test_a_set_s_own_boxes_come_before_published_ones_and_those_are_for_published_images_alone(tmp_path: Path) -> None:
+    images, annotations = tmp_path / "raw" / "JPEGImages", tmp_path / "raw" / "Annotations"
+    images.mkdir(parents=True)
+    annotations.mkdir()
+    for name, content in (("same.jpg", b"published"), ("yours.jpg", b"yours"), ("both.jpg", b"published too")):
+        (images / name).write_bytes(content)
+    (annotations / "both.xml").write_text(voc(("WBC", "5", "6", "7", "8")))
+    table, listing = tmp_path / "boxes.csv", tmp_path / "files.md5"
+    names = ("same.jpg", "yours.jpg", "both.jpg", "absent.jpg")
+    write_csv(table, ("image", "xmin", "ymin", "xmax", "ymax"), [(name, 1, 2, 3, 4) for name in names])
+    published = {
+        "same.jpg": b"published",
+        "yours.jpg": b"of that name",
+        "both.jpg": b"published too",
+        "absent.jpg": b"",
+    }
+    lines = [f"{hashlib.md5(content).hexdigest()}  JPEGImages/{name}\n" for name, content in published.items()]
+    listing.write_text("".join(lines))
+    assert white_cells(tmp_path / "raw", table, listing) == {
+        "same.jpg": [Box(1, 2, 3, 4)],
+        "both.jpg": [Box(5, 6, 7, 8)],
+    }

@@ -86,6 +86,31 @@ def test_no_mistake_gives_a_picture_that_says_so(tmp_path: Path) -> None:
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 10
 
 
+def test_attention_shows_each_class_s_right_cells_beside_their_maps_and_then_the_mistakes(tmp_path: Path) -> None:
+    names = [f"{number}.jpg" for number in range(8)]
+    actual = [0, 0, 0, 0, 0, 2, 2, 2]
+    said = [0, 0, 0, 0, 0, 2, 3, 3]
+    p = predictions(names, [0] * 8, actual, [[0.9 if c == s else 0.1 / 3 for c in range(4)] for s in said])
+    asked = []
+
+    def pair(image: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        asked.append(image)
+        number = names.index(image)
+        return plain((0, 100 + number, 0)), plain((0, 0, 100 + number))
+
+    galleries.attention(tmp_path / "a.png", "Attention", p, pair, plain(RED, 40, 4), columns=3, limit=1)
+    assert asked == ["0.jpg", "2.jpg", "4.jpg", "5.jpg", "6.jpg"]
+    pixels = page(tmp_path / "a.png")
+    rows = [first_row(pixels, (0, 100 + number, 0)) for number in (0, 2, 4, 5, 6)]
+    assert rows[0] == rows[1] == rows[2] < rows[3] < rows[4]
+    assert first_row(pixels, RED) < rows[0]
+    for number in (0, 2, 4, 5, 6):
+        cell, heat = (0, 100 + number, 0), (0, 0, 100 + number)
+        assert first_row(pixels, heat) == first_row(pixels, cell)
+        assert first_column(pixels, cell) < first_column(pixels, heat)
+        assert area(pixels, heat) > 120 * 120
+
+
 def test_pages_of_photographs_stay_small(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     photo = [("a.jpg", random.integers(0, 256, (160, 160, 3), dtype=np.uint8)) for _ in range(6)]
@@ -98,3 +123,20 @@ def test_nothing_half_written_stays(tmp_path: Path) -> None:
     with pytest.raises(KeyError):
         galleries.mistakes(tmp_path / "m.png", "Mistakes", p, {})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_of_a_gallery_stand_below_each_other_in_columns_of_one_width(tmp_path: Path) -> None:
+    rows = [
+        galleries.Row("first", [galleries.Card(plain(RED), [galleries.Caption("left", "right")])]),
+        galleries.Row("", [galleries.Card(plain(BLUE), []), galleries.Card(plain(GREEN), [])]),
+    ]
+    galleries.gallery(tmp_path / "g.png", "Title", rows, 4)
+    pixels = page(tmp_path / "g.png")
+    assert first_row(pixels, RED) < first_row(pixels, BLUE) == first_row(pixels, GREEN)
+    assert first_column(pixels, RED) == first_column(pixels, BLUE) < first_column(pixels, GREEN)
+    assert area(pixels, RED) == pytest.approx(area(pixels, BLUE), rel=0.02)
+    assert area(pixels, RED) < (galleries.WIDTH / 4) ** 2
+
+
+def test_a_probability_is_not_rounded_to_certainty() -> None:
+    assert [galleries.percent(chance) for chance in (0, 0.001, 0.5, 0.999, 1)] == ["0%", "0.1%", "50%", "99.9%", "100%"]

@@ -36,6 +36,7 @@ def write_cells(folder: Path, dataset: str = "rendered") -> list[str]:
 def place(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     workplace.make(tmp_path, raw, image__size=64)
+    (tmp_path / "bloodcells").symlink_to(ROOT / "bloodcells")
     write_cells(tmp_path)
     return tmp_path
 
@@ -99,7 +100,6 @@ def test_an_annotated_image_that_was_dropped_and_is_broken_is_a_miss_and_no_obst
 
 def test_published_boxes_are_not_laid_over_other_images_of_the_same_name(place: Path) -> None:
     (place / "artifacts" / "rendered").rename(place / "artifacts" / "bccd")
-    (place / "bloodcells").symlink_to(ROOT / "bloodcells")
     for path in (place / "artifacts" / "bccd" / "raw" / "Annotations").iterdir():
         path.unlink()
     set_params(place, {"dataset": "bccd"})

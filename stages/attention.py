@@ -1,0 +1,138 @@
+"""Look where the models look: Grad-CAM of the tested cells, and whether it points to the annotated white cell."""
+
+from collections.abc import Collection, Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bloodcells.annotations import MARGIN, white_cells
+from bloodcells.attention import NoMapsError, grad_cam
+from bloodcells.errors import run
+from bloodcells.files import read_csv, replacing_folder, write_csv, write_json
+from bloodcells.galleries import attention
+from bloodcells.geometry import Box
+from bloodcells.images import open_rgb
+from bloodcells.layout import IMAGES
+from bloodcells.networks import Checkpoint, normalise
+from bloodcells.overlays import marked, overlay, scale
+from bloodcells.params import Params, read_params
+from bloodcells.pixels import INDEX, Pixels, open_pixels
+from bloodcells.pointing import COLUMNS, Game, View, peaks, play, row, target, view_of_crop, view_of_whole
+from bloodcells.scores import Predictions, read_predictions
+
+PUBLISHED_BOXES = Path("bloodcells", "bccd", "white_cells.csv")
+"""White cells' boxes for the real set, whose own annotations hold red cells only."""
+
+PUBLISHED_FILES = Path("bloodcells", "bccd", "files.md5")
+"""The hashes of the real set's files, by which an image of yours is told from a published one of the same name."""
+
+Plane = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+
+def main() -> None:
+    params = read_params()
+    artifacts, plots = Path("artifacts", params.dataset), Path("plots", params.dataset)
+    pixels = open_pixels(artifacts / "pixels")
+    boxes = white_cells(artifacts / "raw", PUBLISHED_BOXES, PUBLISHED_FILES)
+    views = _views(params, boxes.keys() & pixels.rows.keys())
+    targets = {image: target(boxes[image], view, params.image.size, MARGIN) for image, view in views.items()}
+    frames = {image: target(boxes[image], view, params.image.size) for image, view in views.items()}
+    rows = []
+    with (
+        replacing_folder(plots / "attention") as pictures,
+        replacing_folder(Path("metrics", params.dataset, "attention")) as metrics,
+    ):
+        for model in params.models:
+            p = read_predictions(plots / "predictions" / f"{model}.csv")
+            try:
+                heat = _maps(artifacts / "models" / model, p, pixels)
+            except NoMapsError as error:
+                print(f"{model} is left out: {error}")
+                continue
+            game = _play(heat, targets)
+            rows.append(row(model, game))
+            write_json(metrics / f"{model}.json", _figures(game))
+            title = f"{model} on {params.dataset}: where it looks"
+            attention(pictures / f"{model}.png", title, p, partial(_pair, pixels, heat, frames), scale(320, 20))
+            print(_said(model, game))
+        write_csv(plots / "pointing.csv", COLUMNS, rows)
+
+
+def _views(params: Params, images: Collection[str]) -> dict[str, View]:
+    """Give for each image the part of its smear that the models see."""
+    artifacts = Path("artifacts", params.dataset)
+    size = params.image.size
+    if params.image.frame == "whole":  # the index doesn't hold the smears' shapes, on which their margins depend
+        return {image: view_of_whole(*open_rgb(artifacts / "raw" / IMAGES / image).size, size) for image in images}
+    views = {}
+    for line in read_csv(artifacts / "pixels" / INDEX, ("image", "left", "top", "side")):
+        left, top, side = (int(line[column]) for column in ("left", "top", "side"))
+        if line["image"] in images:
+            views[line["image"]] = view_of_crop(Box(left, top, left + side, top + side), size)
+    return views
+
+
+def _maps(folder: Path, p: Predictions, pixels: Pixels) -> dict[str, Plane]:
+    """Give for each image the map of its predicted class, by the network of the fold that tested it.
+
+    It is that of the image as it is, where the prediction may be a mean over its rotations and mirror images.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    maps: dict[str, Plane] = {}
+    for fold in np.unique(p.folds):
+        checkpoint = Checkpoint.load(folder / f"{fold}.ckpt")
+        tested = [number for number in range(len(p.images)) if p.folds[number] == fold]
+        names = [p.images[number] for number in tested]
+        classes = [checkpoint.classes.index(p.classes[p.predicted[number]]) for number in tested]
+        seen = torch.from_numpy(pixels.take(names)).to(device).permute(0, 3, 1, 2)
+        images = normalise(seen, checkpoint.mean, checkpoint.deviation)
+        maps |= dict(zip(names, grad_cam(checkpoint.network().to(device), images, classes), strict=True))
+    return maps
+
+
+def _play(maps: Mapping[str, Plane], targets: Mapping[str, Mask]) -> Game | None:
+    """Play the pointing game over the cells whose target is known; None where there is no such cell."""
+    known = [image for image in maps if image in targets]
+    if not known:
+        return None
+    return play(np.stack([maps[image] for image in known]), np.stack([targets[image] for image in known]))
+
+
+def _pair(
+    pixels: Pixels, maps: Mapping[str, Plane], frames: Mapping[str, Mask], image: str
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Draw a cell, and the same under its map with what marks the map's peak and the annotated cell."""
+    (cell,) = pixels.take([image])
+    (peak,) = peaks(maps[image][None])
+    return cell, marked(overlay(cell, maps[image]), frames.get(image), peak)
+
+
+def _figures(game: Game | None) -> dict[str, float]:
+    """Give one metrics file; few keys, and one is the models' too, for `dvc metrics show` to stay readable."""
+    if game is None:
+        return {"cells": 0}
+    low, high = game.interval
+    return {
+        "pointed": round(game.share, 4),
+        "pointed_low": round(low, 4),
+        "pointed_high": round(high, 4),
+        "cells": game.cells,
+    }
+
+
+def _said(model: str, game: Game | None) -> str:
+    if game is None:
+        return f"{model}: no tested cell is annotated, so that there is nothing to point to"
+    low, high = game.interval
+    return (
+        f"{model}: the map is largest on the white cell in {game.hits} of {game.cells} cells (95 % interval "
+        f"{low:.3f} to {high:.3f}); a random point would be in {game.chance:.3f}, the middle in {game.centre:.3f}"
+    )
+
+
+if __name__ == "__main__":
+    run(main)

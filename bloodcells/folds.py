@@ -9,17 +9,11 @@ import numpy as np
 from imblearn.over_sampling import RandomOverSampler
 from imblearn.under_sampling import RandomUnderSampler
 from numpy.typing import NDArray
-from scipy.fft import irfft2, next_fast_len, rfft2
-from scipy.ndimage import gaussian_filter
-from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
 
 from bloodcells.errors import InputError
 
 Indices = NDArray[np.int64]
-
-OVERLAP = 0.3
-"""Share of the frame that two images must have in common to be compared."""
 
 
 @dataclass(frozen=True)
@@ -30,47 +24,6 @@ class Split:
     balanced: Indices
     validation: Indices
     test: Indices
-
-
-def near_duplicate_groups(thumbnails: NDArray[np.float32], threshold: float) -> Indices:
-    """Number the groups of images that show the same part of a smear, moved or not.
-
-    Args:
-        thumbnails: (n, height, width) grey values.
-        threshold: images whose `similarity` exceeds it stand in one group, as do chains of such pairs.
-
-    Returns:
-        (n,) group numbers.
-    """
-    return np.asarray(connected_components(similarity(thumbnails) > threshold, directed=False)[1], dtype=np.int64)
-
-
-def similarity(thumbnails: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give the largest normalised cross-correlation of each two images over all shifts, (n, n).
-
-    The slow changes of light are taken out first. Only shifts that leave at least OVERLAP of the frame in common
-    count, and of both images only what is in common (J. P. Lewis, Fast normalized cross-correlation, 1995).
-    """
-    count, height, width = thumbnails.shape
-    detail = thumbnails - gaussian_filter(thumbnails, (0, width / 20, width / 20))
-    size = (next_fast_len(2 * height - 1, real=True), next_fast_len(2 * width - 1, real=True))
-
-    def back(spectrum: NDArray[np.complex64]) -> NDArray[np.float32]:
-        return np.asarray(irfft2(spectrum, s=size), dtype=np.float32)
-
-    frame = rfft2(np.ones((1, height, width), np.float32), s=size)
-    common = back(frame * frame.conj())[0] > OVERLAP * height * width
-    energy = rfft2(detail**2, s=size)
-    here, there = (
-        1 / np.sqrt(np.maximum(back(product)[:, common], 1.0))
-        for product in (energy * frame.conj(), frame * energy.conj())
-    )
-    spectra = rfft2(detail, s=size)
-    result = np.eye(count, dtype=np.float32)
-    for i in range(count - 1):
-        match = back(spectra[i] * spectra[i + 1 :].conj())[:, common] * here[i] * there[i + 1 :]
-        result[i, i + 1 :] = result[i + 1 :, i] = match.max(axis=1)
-    return result
 
 
 def assign_folds(labels: Sequence[str], groups: Indices, folds: int, seed: int) -> Indices:
@@ -101,7 +54,7 @@ def split(
     """Part the cells for one test fold: a share of the others validates, the rest trains and alone is resampled.
 
     Args:
-        labels: of the n cells; groups, folds: (n,) from the two functions above.
+        labels: of the n cells; groups: (n,), the cells of one stand on one side; folds: (n,) from `assign_folds`.
         validation: share of the cells outside the test fold, rounded to one part in a whole number.
         downsample, oversample: as `balance` takes them.
 

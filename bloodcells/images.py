@@ -15,8 +15,12 @@ _FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP
 _BITS_PER_SAMPLE = 258  # a tag of TIFF files
 
 
-def open_rgb(path: Path) -> Image.Image:
+def open_rgb(path: Path, remedy: str = "fetch it again, or take its row out of the label table") -> Image.Image:
     """Open and decode a colour image.
+
+    Args:
+        path: the file.
+        remedy: what an error tells the user to do about a file that is broken.
 
     Raises:
         InputError: the file is missing, empty, no image, cut short, too large, or without the colours
@@ -33,15 +37,13 @@ def open_rgb(path: Path) -> Image.Image:
         raise InputError(f"{path} is missing") from None
     except UnidentifiedImageError:
         what = "is empty" if path.stat().st_size == 0 else "is no image that can be read"
-        raise InputError(f"{path} {what}: fetch it again, or take its row out of the label table") from None
+        raise InputError(f"{path} {what}: {remedy}") from None
     except Image.DecompressionBombError:
         raise _too_large(path) from None
     except (OSError, SyntaxError, ValueError) as error:  # Pillow raises each of them on broken files
         if isinstance(error, IsADirectoryError | PermissionError):
             raise InputError(f"{path} can't be read: {error.strerror}") from None
-        raise InputError(
-            f"{path} is broken ({error}): fetch it again, or take its row out of the label table"
-        ) from None
+        raise InputError(f"{path} is broken ({error}): {remedy}") from None
 
 
 def _check(path: Path, image: Image.Image) -> None:

@@ -4,16 +4,14 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from bloodcells.duplicates import SMEAR, near_duplicate_groups, thumbnail
 from bloodcells.errors import InputError, run
 from bloodcells.files import replacing_folder, write_csv
-from bloodcells.folds import assign_folds, near_duplicate_groups, split
+from bloodcells.folds import assign_folds, split
 from bloodcells.images import open_rgb
 from bloodcells.labels import CLASSES, LabelRow, read_label_table
 from bloodcells.params import read_params
-
-THUMBNAIL = (80, 60)
 
 
 def dropped_because(row: LabelRow, images: Path) -> str | None:
@@ -42,7 +40,7 @@ def main() -> None:
             f"{raw / 'labels.csv'}: no {' and no '.join(absent)} is left after cleaning; "
             "each class needs rows with that one label and an image"
         )
-    thumbnails = np.stack([_thumbnail(raw / "JPEGImages" / row.image) for row in kept])
+    thumbnails = np.stack([thumbnail(open_rgb(raw / "JPEGImages" / row.image), SMEAR) for row in kept])
     groups = near_duplicate_groups(thumbnails, params.clean.near_duplicate)
     folds = assign_folds(labels, groups, params.clean.folds, params.clean.seed)
 
@@ -87,11 +85,6 @@ def main() -> None:
         ((row.image, label, fold) for row, label, fold in zip(kept, labels, folds, strict=True)),
     )
     _report(labels, reasons, groups)
-
-
-def _thumbnail(path: Path) -> np.ndarray:
-    grey = open_rgb(path).convert("L").resize(THUMBNAIL, Image.Resampling.BOX)
-    return np.asarray(grey, dtype=np.float32)
 
 
 def _report(labels: list[str], reasons: list[tuple[LabelRow, str | None]], groups: np.ndarray) -> None:

@@ -3,10 +3,9 @@ from collections import Counter
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 from bloodcells.errors import InputError
-from bloodcells.folds import Split, assign_folds, balance, near_duplicate_groups, similarity, split
+from bloodcells.folds import Split, assign_folds, balance, split
 
 PUBLISHED = {"neutrophil": 206, "eosinophil": 88, "lymphocyte": 33, "monocyte": 20}
 DOWN = {"neutrophil": 0.1}
@@ -149,44 +148,3 @@ def test_no_rate_changes_nothing_and_a_full_one_leaves_a_cell() -> None:
     assert balance(labels, {}, {}, seed=1).tolist() == list(range(13))
     kept = balance(labels, {"neutrophil": 1.0}, {"lymphocyte": 1.0}, seed=1)
     assert Counter(labels[i] for i in kept) == {"neutrophil": 1, "monocyte": 4}
-
-
-HEIGHT, WIDTH = 60, 80
-
-
-def textures(count: int) -> NDArray[np.float32]:
-    """Make images of blobs that have nothing in common, larger than a frame by half to each side."""
-    noise = np.random.default_rng(0).normal(0, 1, (count, 2 * HEIGHT, 2 * WIDTH))
-    return np.asarray(gaussian_filter(noise, (0, 1.5, 1.5)) * 200 + 128, dtype=np.float32)
-
-
-def frame(texture: NDArray[np.float32], left: int = 40, top: int = 30) -> NDArray[np.float32]:
-    return np.asarray(texture[top : top + HEIGHT, left : left + WIDTH], dtype=np.float32)
-
-
-def test_the_same_part_of_a_smear_is_one_group_moved_or_not() -> None:
-    one, two, three = textures(3)
-    tilt = np.linspace(0, 60, WIDTH, dtype=np.float32)
-    noise = np.random.default_rng(1).normal(0, 10, (HEIGHT, WIDTH)).astype(np.float32)
-    images = [
-        frame(one),
-        frame(two),
-        frame(three),
-        frame(one) * 0.7 + 20 + tilt,  # another exposure, another light
-        frame(two) + noise,
-        frame(three, left=60, top=20),  # a quarter of the frame to the right, a sixth up
-    ]
-    assert near_duplicate_groups(np.stack(images), 0.75).tolist() == [0, 1, 2, 0, 1, 2]
-
-
-def test_chains_of_pairs_are_one_group() -> None:
-    smear = textures(1)[0]
-    images = np.stack([frame(smear, left) for left in (0, 40, 79)])
-    alike = similarity(images)
-    assert min(alike[0, 1], alike[1, 2]) > 0.75 > alike[0, 2]
-    assert len(set(near_duplicate_groups(images, 0.75).tolist())) == 1
-
-
-def test_plain_images_are_no_duplicates_of_anything() -> None:
-    images = np.stack([np.full((HEIGHT, WIDTH), value, np.float32) for value in (0, 128, 128)])
-    assert len(set(near_duplicate_groups(images, 0.75).tolist())) == 3

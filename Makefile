@@ -33,12 +33,14 @@ clean:          ## take away the environment and all that a run can make again (
 	rm -rf .venv artifacts dvc_plots .pytest_cache .mypy_cache .ruff_cache
 
 # uv installs in seconds what takes pip minutes. It is told the versions, and by whom it is served is the machine's affair.
-$(READY): requirements.txt
+$(READY): requirements.txt pyproject.toml .dvc/plots/page.html
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
-	$(BIN)/uv pip install --python $(BIN)/python --requirement requirements.txt \
+	$(BIN)/uv pip install --python $(BIN)/python --compile-bytecode --requirement requirements.txt \
 	  || $(BIN)/python -m pip install --requirement requirements.txt  # a registry that only pip is told of
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/bloodcells plots offline
 	@touch $@
 
 .PHONY: help run test lint speed requirements clean

@@ -1,0 +1,5 @@
+"""`python -m bloodcells` is `bloodcells`."""
+
+from bloodcells.cli import main
+
+main()

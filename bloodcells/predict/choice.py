@@ -1,0 +1,48 @@
+"""Which model answers: where a run of the pipeline leaves its predictors, and which of them is the most accurate."""
+
+import json
+from pathlib import Path
+
+from bloodcells.errors import InputError
+
+
+def find_model(which: str | None) -> Path:
+    """Give the file of a model.
+
+    Args:
+        which: a path, or the name of a model of the run in this folder; None for the one of that run that is the most
+            accurate.
+
+    Raises:
+        InputError: there is none.
+    """
+    if which and (Path(which).is_file() or Path(which).name != which or which.endswith(".ckpt")):
+        return Path(which)
+    if not Path("params.yaml").is_file():
+        what = f"{which!r} is no file, and" if which else "--model is missing, and"
+        raise InputError(
+            f"{what} this folder is not the project's root, where a run's models would be: give --model the path of "
+            "a predictor (artifacts/DATASET/predictors/MODEL.ckpt) or of a checkpoint"
+        )
+    from bloodcells.params import read_params  # noqa: PLC0415 (it loads pydantic, which a path does not need)
+
+    dataset = read_params().dataset
+    made = {path.stem: path for path in sorted(Path("artifacts", dataset, "predictors").glob("*.ckpt"))}
+    if not made:
+        raise InputError(f"the run on {dataset} has no predictor yet: run `dvc repro`, or give --model a path")
+    if which:
+        if which not in made:
+            raise InputError(f"the run on {dataset} has no predictor {which!r} (there are {', '.join(made)})")
+        return made[which]
+    accuracies = {name: _accuracy(Path("metrics", dataset, f"{name}.json")) for name in made}
+    return made[max(accuracies, key=lambda name: accuracies[name])]
+
+
+def _accuracy(metrics: Path) -> float:
+    try:
+        return float(json.loads(metrics.read_text(encoding="utf-8"))["accuracy"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else type(error).__name__
+        raise InputError(
+            f"{metrics} does not tell how accurate the model is ({reason}): run `dvc repro`, or choose with --model"
+        ) from None

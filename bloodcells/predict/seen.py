@@ -1,0 +1,110 @@
+"""What a network is shown of a smear, and what in the smear speaks against believing it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from bloodcells.geometry import Box, Point, crop_around
+from bloodcells.images import open_rgb
+from bloodcells.localise import SIGMA, THUMBNAIL, find_stained
+from bloodcells.pixels import cut, letterbox
+
+WEAKEST = 18.0
+"""Less stain than this is no white cell's. Of the 347 published cells the palest has 21; of the published smears with
+their white cells painted over, 2 of 340 have more than this in what is left."""
+
+SECOND = 0.65
+"""A second maximum with this share of the first one's stain is a second cell. In the published set that is said of 13
+of the 15 smears labelled with two cells, and of 2 of the 347 labelled with one. (The share was chosen on these. On
+the drawn set: 5 of 6, and 2 of 143.)"""
+
+SMEAR = (640, 480)
+"""Width and height of the smears, published or drawn, on which the networks are trained."""
+
+RED_CELL = 110
+"""Width of a red cell in them, in pixels: the median of the annotated ones that are whole."""
+
+_OTHER_SIZE = 1.25  # so much larger or smaller than those smears calls for a warning
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the network is shown: a part of the smear, and its pixels (side, side, 3) at the size of the input."""
+
+    box: Box
+    pixels: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One smear as it was looked at.
+
+    Attributes:
+        smear: the whole of it, no larger than was asked for.
+        size: its width and height in its own pixels.
+        shown: what the network is shown; None where nothing is stained.
+        doubts: why there should be no answer.
+        warnings: why an answer should be taken with care.
+    """
+
+    smear: Image.Image
+    size: tuple[int, int]
+    shown: Shown | None
+    doubts: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def look(path: Path, frame: str, crop: int, side: int, thumbnail: int) -> Seen:
+    """Open a smear, find its white cell, and cut what the network is to be shown.
+
+    Args:
+        path: an RGB image of any size.
+        frame, crop, side: as a checkpoint has them in `frame`, `crop` and `size`.
+        thumbnail: the longer side of the smear that is kept is no longer than this, in pixels.
+
+    Raises:
+        InputError: the file is missing, broken, or none that the stain can be seen in.
+    """
+    image = open_rgb(path, remedy="fetch it again")
+    size = image.size
+    stained = find_stained(image)
+    shown = None
+    if stained and frame == "cell":
+        box = crop_around(stained[0], size, crop)
+        shown = Shown(box, cut(image, box, side))
+    elif stained:
+        shown = Shown(Box(0, 0, *size), letterbox(image, side))
+    image.thumbnail((thumbnail, thumbnail))
+    return Seen(image, size, shown, doubts(stained, size), warnings(size))
+
+
+def doubts(stained: list[Point], size: tuple[int, int]) -> tuple[str, ...]:
+    """Say why a smear of that width and height with these maxima of stain should get no answer."""
+    if not stained:
+        return ("no stained cell",)
+    first, *others = stained
+    if first.stain < WEAKEST:
+        return (f"no white cell: the strongest stain is {first.stain:.0f}, and theirs {WEAKEST:.0f} or more",)
+    found = []
+    cells = [other for other in others if other.stain >= SECOND * first.stain]
+    if cells:
+        places = " and ".join(f"({cell.x:.0f}, {cell.y:.0f})" for cell in (first, *cells))
+        found.append(f"several cells: at {places}")
+    edge = SIGMA / THUMBNAIL * max(size)  # about the radius of a nucleus
+    if min(first.x, first.y, size[0] - first.x, size[1] - first.y) < edge:
+        found.append("the cell is cut off by the image's edge")
+    return tuple(found)
+
+
+def warnings(size: tuple[int, int]) -> tuple[str, ...]:
+    """Say why the answer for a smear of that width and height should be taken with care."""
+    ratio = max(size) / max(SMEAR)
+    if 1 / _OTHER_SIZE <= ratio <= _OTHER_SIZE:
+        return ()
+    return (
+        f"{size[0]}×{size[1]} pixels, and the networks know {SMEAR[0]}×{SMEAR[1]}: "
+        f"scale the image so that red cells are about {RED_CELL} pixels wide",
+    )

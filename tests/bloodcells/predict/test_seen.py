@@ -1,0 +1,91 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from bloodcells.errors import InputError
+from bloodcells.geometry import Box
+from bloodcells.localise import find_stained
+from bloodcells.predict.seen import Seen, look
+from tests.bloodcells.predict.slides import MIDDLE, PLASMA, PURPLE, slide
+
+
+def see(path: Path, frame: str = "cell", thumbnail: int = 160) -> Seen:
+    return look(path, frame, 256, 64, thumbnail)
+
+
+def test_the_cell_is_cut_in_the_smears_pixels_and_scaled_to_the_input(tmp_path: Path) -> None:
+    seen = see(slide(tmp_path / "a.png", (200, 150)))
+    assert seen.doubts == seen.warnings == ()
+    assert seen.shown is not None
+    assert abs(seen.shown.box.left - (200 - 128)) < 15
+    assert abs(seen.shown.box.top - (150 - 128)) < 15
+    assert seen.shown.box.right - seen.shown.box.left == 256
+    assert seen.shown.pixels.shape == (64, 64, 3)
+    assert tuple(seen.shown.pixels[32, 32]) == PURPLE
+    assert seen.smear.size == (160, 120)
+    assert seen.size == (640, 480)
+
+
+def test_the_whole_smear_is_shown_to_a_network_that_was_trained_on_whole_ones(tmp_path: Path) -> None:
+    shown = see(slide(tmp_path / "a.png", MIDDLE), frame="whole").shown
+    assert shown is not None
+    assert shown.box == Box(0, 0, 640, 480)
+    assert tuple(shown.pixels[32, 32]) == PURPLE
+    assert np.allclose(shown.pixels[0], PLASMA, atol=1)
+
+
+def test_a_blank_image_shows_nothing(tmp_path: Path) -> None:
+    Image.new("RGB", (640, 480), (200, 200, 200)).save(tmp_path / "blank.png")
+    for frame in ("cell", "whole"):
+        seen = see(tmp_path / "blank.png", frame)
+        assert seen.shown is None
+        assert seen.doubts == ("no stained cell",)
+
+
+def test_red_cells_are_no_white_cell(tmp_path: Path) -> None:
+    (doubt,) = see(slide(tmp_path / "a.png")).doubts
+    assert doubt.startswith("no white cell: the strongest stain is")
+
+
+def test_several_cells_are_told_with_their_places(tmp_path: Path) -> None:
+    (doubt,) = see(slide(tmp_path / "a.png", (180, 240), (480, 240))).doubts
+    assert doubt.startswith("several cells: at (1")
+    assert " and (4" in doubt
+
+
+def test_lobes_of_one_nucleus_are_one_cell(tmp_path: Path) -> None:
+    image = Image.new("RGB", (640, 480), PLASMA)
+    for x in (274, 366):
+        ImageDraw.Draw(image).circle((x, 240), 30, fill=PURPLE)
+    image.save(tmp_path / "a.png")
+    assert not see(tmp_path / "a.png").doubts
+
+
+def test_a_cell_at_the_edge_is_cut_off(tmp_path: Path) -> None:
+    assert see(slide(tmp_path / "a.png", (635, 240))).doubts == ("the cell is cut off by the image's edge",)
+    assert not see(slide(tmp_path / "b.png", (580, 240))).doubts
+
+
+@pytest.mark.parametrize(("size", "warned"), [((1280, 960), True), ((320, 240), True), ((720, 576), False)])
+def test_another_magnification_is_warned_of(tmp_path: Path, size: tuple[int, int], warned: bool) -> None:
+    seen = see(slide(tmp_path / "a.png", (size[0] // 2, size[1] // 2), size=size))
+    assert bool(seen.warnings) is warned
+    assert not warned or f"{size[0]}×{size[1]} pixels" in seen.warnings[0]
+
+
+def test_a_file_that_is_no_image_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_text("text")
+    with pytest.raises(InputError, match=r"a.jpg is no image that can be read: fetch it again$"):
+        see(tmp_path / "a.jpg")
+
+
+def test_the_strongest_stain_comes_first_and_neighbours_are_one(tmp_path: Path) -> None:
+    path = slide(tmp_path / "a.png", (120, 240), stain=(150, 100, 180))
+    image = Image.open(path)
+    image.paste(PURPLE, (460, 200, 560, 300))
+    points = find_stained(image)
+    assert abs(points[0].x - 510) < 10
+    assert abs(points[1].x - 120) < 20
+    assert points[0].stain > points[1].stain

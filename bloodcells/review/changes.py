@@ -1,0 +1,151 @@
+"""What differs between two revisions, apart from the verdicts: parameters, data, metrics, code."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bloodcells.review.snapshot import Pin, Results, Row
+from bloodcells.scores import Predictions
+
+ABSENT = object()
+"""In place of a value that a revision does not have."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A value at the base and at the head, `ABSENT` where there is none."""
+
+    name: str
+    before: Any
+    after: Any
+
+
+def side_by_side(base: Mapping[str, Any], head: Mapping[str, Any]) -> list[Change]:
+    """Give all values, in the order of the head, those that are gone at the end."""
+    names = [*head, *(name for name in base if name not in head)]
+    return [Change(name, base.get(name, ABSENT), head.get(name, ABSENT)) for name in names]
+
+
+def changed(base: Mapping[str, Any], head: Mapping[str, Any]) -> list[Change]:
+    """Give the values that differ, in that order; 1, 1.0 and true are other values, as they are in YAML."""
+    return [
+        pair
+        for pair in side_by_side(base, head)
+        if type(pair.before) is not type(pair.after) or pair.before != pair.after
+    ]
+
+
+def parameter_changes(
+    base: Mapping[str, Mapping[str, Any]], head: Mapping[str, Mapping[str, Any]]
+) -> dict[str, list[Change]]:
+    """Give what differs in each file of parameters, that in the root first."""
+    files = sorted(base.keys() | head.keys(), key=lambda file: (file.count("/"), file))
+    return {file: changed(base.get(file, {}), head.get(file, {})) for file in files}
+
+
+def pin_changes(base: Pin | None, head: Pin | None) -> list[Change]:
+    """Give what differs between two pins of the real data."""
+    return changed(vars(base) if base else {}, vars(head) if head else {})
+
+
+@dataclass(frozen=True)
+class DataChange:
+    """How the data of one data set differ.
+
+    counts: of a class in a step. dropped and kept: rows that are dropped now and were not, and the reverse, as
+    image, labels and reason. came and went: images of cells that are tested now and were not, and the reverse.
+    relabelled: images of cells with another label. moved: cells that are tested in another fold.
+    """
+
+    counts: tuple[Change, ...] = ()
+    dropped: tuple[Row, ...] = ()
+    kept: tuple[Row, ...] = ()
+    came: tuple[str, ...] = ()
+    went: tuple[str, ...] = ()
+    relabelled: tuple[Change, ...] = ()
+    moved: int = 0
+
+
+def data_change(base: Results, head: Results) -> DataChange:
+    """Compare the data behind two results, as their tables tell them; a first run changes nothing."""
+    before, after = _cells(base.predictions), _cells(head.predictions)
+    both = [image for image in after if image in before]
+    cleaned, tested = bool(base.counts and head.counts), bool(before and after)
+    return DataChange(
+        tuple(changed(_named(base.counts), _named(head.counts))) if cleaned else (),
+        tuple(sorted(head.dropped - base.dropped)) if cleaned else (),
+        tuple(sorted(base.dropped - head.dropped)) if cleaned else (),
+        tuple(sorted(after.keys() - before.keys())) if tested else (),
+        tuple(sorted(before.keys() - after.keys())) if tested else (),
+        tuple(
+            Change(image, before[image][0], after[image][0])
+            for image in sorted(both)
+            if before[image][0] != after[image][0]
+        ),
+        sum(before[image][1] != after[image][1] for image in both),
+    )
+
+
+def _named(counts: Mapping[tuple[str, str], int]) -> dict[str, int]:
+    return {f"{name}, {step}": count for (name, step), count in counts.items()}
+
+
+def _cells(predictions: Mapping[str, Predictions]) -> dict[str, tuple[str, int]]:
+    """Give label and fold of each cell that a model was tested on."""
+    return {
+        image: (p.classes[actual], int(fold))
+        for p in predictions.values()
+        for image, actual, fold in zip(p.images, p.actual, p.folds, strict=True)
+    }
+
+
+@dataclass(frozen=True)
+class CodeChange:
+    """A file of code that differs: the lines that came and went, the stages that depend on it."""
+
+    path: str
+    came: int
+    went: int
+    stages: tuple[str, ...]
+
+
+CODE = ("bloodcells/", "stages/")
+"""Where the code of the pipeline lies."""
+
+AROUND = ("dvc.yaml", "requirements.txt")
+"""What decides besides: the pipeline and the versions of all libraries."""
+
+
+def code_changes(lines: Mapping[str, tuple[int, int]], stages: Mapping[str, Sequence[str]]) -> list[CodeChange]:
+    """Pick the files of code among those that differ, with the stages that they touch.
+
+    Args:
+        lines: for each file that differs the lines that came and went.
+        stages: for each stage the paths on which it depends.
+    """
+    return [
+        CodeChange(path, came, went, tuple(name for name, deps in stages.items() if path in deps))
+        for path, (came, went) in lines.items()
+        if path.startswith(CODE) or path in AROUND
+    ]
+
+
+def differ(base: Results, head: Results) -> bool:
+    """Tell whether anything differs between two results, or could not be read."""
+    tables = (base.predictions, head.predictions)
+    return (
+        bool(base.unreadable or head.unreadable)
+        or (base.metrics, base.counts, base.dropped) != (head.metrics, head.counts, head.dropped)
+        or (base.curves, base.guards) != (head.curves, head.guards)
+        or tables[0].keys() != tables[1].keys()
+        or any(not _same(tables[0][name], tables[1][name]) for name in tables[0])
+    )
+
+
+def _same(base: Predictions, head: Predictions) -> bool:
+    return base.images == head.images and all(
+        np.array_equal(getattr(base, name), getattr(head, name))
+        for name in ("folds", "actual", "predicted", "probabilities")
+    )

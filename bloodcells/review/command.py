@@ -1,0 +1,103 @@
+"""The command `bloodcells review`: two revisions in, a page out, and an exit status for a check."""
+
+import argparse
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from bloodcells.files import write_text
+from bloodcells.params import read_params
+from bloodcells.review.changes import code_changes, parameter_changes, pin_changes
+from bloodcells.review.found import REASONS, Review, compare, failures
+from bloodcells.review.page import markdown
+from bloodcells.review.revisions import changed_lines, lay_out, merge_base, repository, revision, working_tree
+from bloodcells.review.snapshot import read_snapshot
+from bloodcells.review.staleness import freshness
+
+OUTPUT = Path("review", "review.md")
+
+_HELP = """\
+Compare two revisions: which models got better or worse, or moved within noise,
+what was changed, what it looks like, and whether the committed results belong
+to the code. Writes one page of Markdown with its pictures beside it, and
+prints it. Ends with status 1 if the lower end of a model's accuracy interval is
+below review.least_accuracy in params.yaml, or for what --fail-if names.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
+    parser.description = _HELP
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("base", nargs="?", help="default: where the head left origin/main, or main")
+    parser.add_argument("head", nargs="?", help="default: the working tree, with what is not committed")
+    parser.add_argument("--output", type=Path, default=OUTPUT, metavar="FILE", help="the page (default: %(default)s)")
+    parser.add_argument("--no-pictures", dest="pictures", action="store_false", help="text alone, as for a comment")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="also one HTML file that holds everything")
+    parser.add_argument(
+        "--fail-if",
+        type=_reasons,
+        default=(),
+        metavar="WHAT",
+        help="also fail on any of these, commas between: worse (a model got worse), stale (the results are not "
+        "those of the code), guards (one does not hold)",
+    )
+
+
+def _reasons(text: str) -> tuple[str, ...]:
+    named = tuple(part.strip() for part in text.split(","))
+    unknown = [part for part in named if part not in REASONS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"{', '.join(map(repr, unknown))} is none of {', '.join(REASONS)}")
+    return named
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Write the page and print it.
+
+    Raises:
+        InputError: no repository, no such revision, or a file that is none.
+        SystemExit: with what failed, after the page is written.
+    """
+    root = repository(Path.cwd())
+    head = revision(root, arguments.head) if arguments.head else working_tree(root)
+    base = revision(root, arguments.base) if arguments.base else merge_base(root, head)
+    params = read_params(root / "params.yaml")
+    with tempfile.TemporaryDirectory(prefix="review-") as scratch:
+        trees = Path(scratch, "base"), Path(scratch, "head")
+        lay_out(root, base, trees[0])
+        lay_out(root, head, trees[1])
+        with ThreadPoolExecutor() as pool:
+            judged = pool.submit(freshness, trees[1], Path(scratch))  # DVC takes seconds; meanwhile the rest is done
+            before, after = read_snapshot(trees[0], base.name), read_snapshot(trees[1], head.name)
+            datasets = compare(before, after, params.compare.resamples, params.compare.seed)
+            code = code_changes(changed_lines(*trees), after.stages)
+        parameters = parameter_changes(before.params, after.params)
+        review = Review(base, head, datasets, parameters, pin_changes(before.pin, after.pin), code, judged.result())
+    review = replace(review, failures=failures(review, params.review.least_accuracy, arguments.fail_if))
+    if arguments.pictures:
+        from bloodcells.review.pictures import draw  # noqa: PLC0415 (half a second, for nothing without pictures)
+
+        drawn = [
+            replace(one, pictures=draw(arguments.output, one, before.of(one.name), after.of(one.name)))
+            for one in review.datasets
+        ]
+        review = replace(review, datasets=drawn)
+    page = markdown(review)
+    print(page, end="")
+    write_text(arguments.output, page)
+    if arguments.html:
+        _write_html(arguments.html, page, review, arguments.output.parent)
+    where = [str(path) for path in (arguments.output, arguments.html) if path]
+    print(f"written: {', '.join(where)}", file=sys.stderr)
+    if review.failures:
+        sys.exit("\n".join(f"review fails: {why}" for why in review.failures))
+
+
+def _write_html(path: Path, page: str, review: Review, folder: Path) -> None:
+    from bloodcells.review.web_page import web_page  # noqa: PLC0415 (only who asks for it needs the parser)
+
+    links = [picture.link for one in review.datasets for picture in one.pictures]
+    write_text(path, web_page(page, {link: (folder / link).read_bytes() for link in links}))

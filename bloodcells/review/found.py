@@ -1,0 +1,129 @@
+"""What a review finds out about two revisions, in the form that the page, its summary and the check share."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bloodcells.review.changes import Change, CodeChange, DataChange, data_change, differ, side_by_side
+from bloodcells.review.revisions import Revision
+from bloodcells.review.snapshot import Guard, Results, Snapshot
+from bloodcells.review.staleness import Freshness
+from bloodcells.review.verdicts import Judgement, Verdict, moved, verdicts
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of the page: the file, relative to the page, and what it shows."""
+
+    link: str
+    text: str
+
+
+@dataclass(frozen=True)
+class DatasetReview:
+    """What was found about one data set.
+
+    changed: whether anything of its results differs. moved: the largest change of a probability, in all models.
+    metrics: for each file of metrics its figures, those that differ and the others. guards: those of the head.
+    unreadable: why a file could not be read.
+    """
+
+    name: str
+    changed: bool
+    verdicts: Sequence[Verdict] = ()
+    moved: float = 0.0
+    data: DataChange = field(default_factory=DataChange)
+    metrics: Mapping[str, Sequence[Change]] = field(default_factory=dict)
+    guards: Sequence[Guard] = ()
+    unreadable: Sequence[str] = ()
+    pictures: Sequence[Picture] = ()
+
+
+@dataclass(frozen=True)
+class Review:
+    """What was found about a change.
+
+    parameters: by file, the values that differ. failures: why the check fails; nothing where it passes.
+    """
+
+    base: Revision
+    head: Revision
+    datasets: Sequence[DatasetReview]
+    parameters: Mapping[str, Sequence[Change]]
+    pin: Sequence[Change]
+    code: Sequence[CodeChange]
+    freshness: Sequence[Freshness]
+    failures: Sequence[str] = ()
+
+
+def compare(base: Snapshot, head: Snapshot, resamples: int, seed: int) -> list[DatasetReview]:
+    """Compare the results of every data set that one of two revisions has, by name.
+
+    Args:
+        base: the revision that was.
+        head: the revision that is reviewed.
+        resamples: how many resamples the intervals of the differences are made of.
+        seed: of these resamples.
+    """
+    names = sorted(base.results.keys() | head.results.keys())
+    return [_dataset(name, base.of(name), head.of(name), head.models, resamples, seed) for name in names]
+
+
+def _dataset(
+    name: str, base: Results, head: Results, models: Sequence[str], resamples: int, seed: int
+) -> DatasetReview:
+    broken = {Path(path) for path in (*base.unreadable, *head.unreadable)}
+    unreadable = frozenset(path.stem for path in broken if path.parent.name == "predictions")
+    both = base.predictions.keys() & head.predictions.keys()
+    files = sorted(
+        base.metrics.keys() | head.metrics.keys(),
+        key=lambda file: (models.index(file) if file in models else len(models), file),
+    )
+    return DatasetReview(
+        name,
+        differ(base, head),
+        verdicts(base.predictions, head.predictions, unreadable, models, resamples, seed),
+        max((moved(base.predictions[model], head.predictions[model]) for model in both), default=0.0),
+        data_change(base, head),
+        {file: side_by_side(base.metrics.get(file, {}), head.metrics.get(file, {})) for file in files},
+        head.guards,
+        [*base.unreadable.values(), *head.unreadable.values()],
+    )
+
+
+REASONS = ("worse", "stale", "guards")
+"""For what a review fails if it is asked to."""
+
+
+def failures(review: Review, least_accuracy: float, asked: Sequence[str]) -> list[str]:
+    """Say why the check fails; nothing where it passes.
+
+    Args:
+        review: what was found.
+        least_accuracy: below it no model's accuracy may lie with the lower end of its 95 % Wilson interval.
+        asked: those of `REASONS` for which it fails too.
+    """
+    why = []
+    for one in review.datasets:
+        for verdict in one.verdicts:
+            which = f"{verdict.model} on {one.name}"
+            if verdict.interval and verdict.interval[0] < least_accuracy:
+                why.append(
+                    f"{which}: the lower end of its accuracy's interval is {verdict.interval[0]:.3f}, below "
+                    f"{least_accuracy} (review.least_accuracy in params.yaml)"
+                )
+            if verdict.interval is None and verdict.judgement is Judgement.UNCOMPARABLE:
+                why.append(f"{which}: its predictions can't be read")
+            if "worse" in asked and verdict.judgement is Judgement.WORSE:
+                why.append(f"{which} got worse")
+        if "guards" in asked:
+            why += [f"{one.name}: a guard fails: {guard.what}" for guard in one.guards if not guard.holds]
+    if "stale" in asked:
+        why += [
+            f"the committed results of {one.dataset or one.lock} are not those of this code ({one.lock})"
+            for one in review.freshness
+            if not one.current
+        ]
+        if not review.freshness:
+            why.append("there is no dvc.lock, so nothing says what the results were made of")
+    return why

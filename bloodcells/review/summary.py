@@ -1,0 +1,78 @@
+"""The first lines of the page: what a reviewer reads in ten seconds."""
+
+from collections.abc import Mapping, Sequence
+
+from bloodcells.review.changes import Change, CodeChange
+from bloodcells.review.found import DatasetReview, Review
+from bloodcells.review.verdicts import SIGNS, Judgement, Verdict
+from bloodcells.review.words import code, counted, listed, plain, points, value
+
+_STRONG = (Judgement.WORSE, Judgement.BETTER)
+_FEW = 3
+
+
+def summary(review: Review) -> list[str]:
+    """Give the lines: the verdicts of each data set, what was changed, what is wrong."""
+    lines = [f"**{plain(one.name)}**: {_verdicts(one)}." for one in review.datasets]
+    if not lines:
+        lines = ["No results are committed: there is nothing under `metrics/`."]
+    what = [*_parameters(review.parameters), *_data(review), *_code(review.code)]
+    lines.append(f"**Changed**: {'; '.join(what) or 'no parameter, no data, no code'}.")
+    stale = [code(one.dataset or one.lock) for one in review.freshness if not one.current]
+    if stale:
+        lines.append(f"**Stale**: the committed results of {listed(stale)} are not those of this code.")
+    elif review.freshness:
+        lines.append("**Up to date**: the committed results are those of this code.")
+    for one in review.datasets:
+        failing = sum(not guard.holds for guard in one.guards)
+        if failing:
+            lines.append(f"**Guards**: {failing} of {len(one.guards)} fail on {plain(one.name)}.")
+    return lines + [f"**Fails**: {plain(why)}." for why in review.failures]
+
+
+def _verdicts(one: DatasetReview) -> str:
+    """Tell the judgements of all models, those that matter most first."""
+    if not one.changed:
+        return "no result changed"
+    models: dict[Judgement, list[str]] = {}
+    for verdict in one.verdicts:
+        models.setdefault(verdict.judgement, []).append(_model(verdict))
+    order = sorted(models, key=[*_STRONG, *(other for other in Judgement if other not in _STRONG)].index)
+    return "; ".join(f"{listed(models[judgement])} {_judgement(judgement)}" for judgement in order) or "no predictions"
+
+
+def _model(verdict: Verdict) -> str:
+    if verdict.compared and verdict.judgement in _STRONG:
+        return f"{plain(verdict.model)} ({points(verdict.compared.difference)} points)"
+    return plain(verdict.model)
+
+
+def _judgement(judgement: Judgement) -> str:
+    text = f"{SIGNS[judgement]} {judgement}"
+    return f"**{text}**" if judgement in _STRONG else text
+
+
+def _parameters(by_file: Mapping[str, Sequence[Change]]) -> list[str]:
+    changes = by_file.get("params.yaml", ())
+    if len(changes) > _FEW:
+        return [f"{len(changes)} parameters"]
+    return [f"{code(one.name)} {value(one.before)} → {value(one.after)}" for one in changes]
+
+
+def _data(review: Review) -> list[str]:
+    told = ["the pin of the real data"] if review.pin else []
+    for one in review.datasets:
+        parts = [
+            f"{counted(len(images), 'cell')} {what}"
+            for images, what in ((one.data.came, "more"), (one.data.went, "fewer"), (one.data.relabelled, "relabelled"))
+            if images
+        ]
+        told += [f"{plain(one.name)} has {listed(parts)}"] if parts else []
+    return told
+
+
+def _code(changes: Sequence[CodeChange]) -> list[str]:
+    if not changes:
+        return []
+    touched = list(dict.fromkeys(name for one in changes for name in one.stages))
+    return [f"{counted(len(changes), 'file')} of code" + (f", used by {listed(touched)}" if touched else "")]

@@ -1,0 +1,65 @@
+"""How values and foreign text are written on a page of Markdown."""
+
+import json
+import re
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from bloodcells.review.changes import ABSENT
+
+
+def code(text: str) -> str:
+    """Give foreign text as code, in which Markdown takes nothing for its own; in a table a bar would end the cell."""
+    return "`" + _line(text).translate({ord("`"): "'", ord("|"): "/"}) + "`"
+
+
+def plain(text: str) -> str:
+    """Give foreign text as plain words: what would mean something to Markdown or HTML is escaped."""
+    return re.sub(r"[\\`*<|~[]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", _line(text))
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def value(value: Any) -> str:
+    """Give a value as YAML would have it: text and lists as code, numbers as they are."""
+    if value is ABSENT:
+        return "none"
+    if isinstance(value, str):
+        return code(value)
+    if isinstance(value, list | dict):
+        return code(json.dumps(value))
+    return json.dumps(value)
+
+
+def figure(value_: Any) -> str:
+    """Give a metric, with four digits unless it is a count."""
+    return f"{value_:.4f}" if isinstance(value_, float) else value(value_)
+
+
+def points(share: float) -> str:
+    """Give a difference of shares in percentage points, with its sign; no difference has none."""
+    text = f"{abs(100 * share):.1f}"
+    return text if text == "0.0" else ("+" if share > 0 else "−") + text
+
+
+def probability(p: float) -> str:
+    """Give a p value."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def counted(count: int, what: str) -> str:
+    """Give a count of things: 1 cell, 2 cells."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Give words as a list within a sentence."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def folded(summary: str, block: str) -> str:
+    """Fold a block away under a line."""
+    return f"<details><summary>{escape(summary)}</summary>\n\n{block}\n\n</details>"

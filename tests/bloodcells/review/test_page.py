@@ -1,0 +1,240 @@
+from dataclasses import replace
+
+import pytest
+from markdown_it import MarkdownIt
+
+from bloodcells.review.changes import ABSENT, Change, CodeChange
+from bloodcells.review.found import DatasetReview, Picture, Review, compare, failures
+from bloodcells.review.page import markdown
+from bloodcells.review.revisions import Revision
+from bloodcells.review.snapshot import Guard, Results, Snapshot
+from bloodcells.review.staleness import Freshness, Stale
+from bloodcells.review.verdicts import Judgement, Verdict
+from bloodcells.scores import Predictions, headline
+from tests.bloodcells.review.committed import image, said
+
+HEADINGS = [
+    "Better or worse",
+    "Parameters",
+    "Data",
+    "Metrics",
+    "Code",
+    "Do the committed results belong to this code?",
+    "Guards",
+    "Pictures",
+]
+BASE, HEAD = Revision("main", "a" * 40), Revision("working tree", "b" * 40, edited=True)
+EMPTY = Review(BASE, HEAD, [], {}, [], [], [])
+
+
+def found(base: dict[str, Predictions], head: dict[str, Predictions], **more: object) -> DatasetReview:
+    """What is found about a data set with nothing but these predictions."""
+    snapshots = [
+        Snapshot({}, None, {"bccd": Results({model: headline(p) for model, p in one.items()}, one)}, {})
+        for one in (base, head)
+    ]
+    (one,) = compare(snapshots[0], snapshots[1], resamples=500, seed=1)
+    return replace(one, **more)  # type: ignore[arg-type]
+
+
+def page_of(*datasets: DatasetReview, **more: object) -> str:
+    return markdown(replace(EMPTY, datasets=datasets, **more))  # type: ignore[arg-type]
+
+
+def section(page: str, title: str) -> str:
+    return page.split(f"\n## {title}\n")[1].split("\n## ", maxsplit=1)[0].strip()
+
+
+def test_sections_stand_in_one_order_whatever_there_is_to_tell() -> None:
+    full = page_of(
+        found({"resnet": said(wrong=range(9))}, {"resnet": said(numbers=range(3, 70))}),
+        parameters={"params.yaml": [Change("train.epochs", 1, 2)]},
+        code=[CodeChange("stages/train.py", 1, 0, ("train",))],
+        freshness=[Freshness("dvc.lock", "bccd")],
+    )
+    for page in (markdown(EMPTY), full):
+        assert [line[3:] for line in page.splitlines() if line.startswith("## ")] == HEADINGS
+    assert "nan" not in full.lower().replace("`", " ").split()
+
+
+def test_the_first_lines_tell_the_verdicts_the_change_and_what_is_wrong() -> None:
+    base = {"resnet": said(wrong=range(20)), "efficientnet": said(), "alexnet": said(wrong=[1])}
+    head = {"resnet": said(), "efficientnet": said(wrong=range(20)), "alexnet": said(wrong=[2])}
+    guards = [Guard("copies", "1", "0", False), Guard("pairs", "0", "0", True)]
+    page = page_of(
+        found(base, head, guards=guards),
+        parameters={"params.yaml": [Change("train.epochs", 40, 60)]},
+        code=[CodeChange("bloodcells/a.py", 1, 0, ("clean", "train")), CodeChange("stages/train.py", 1, 0, ("train",))],
+        freshness=[Freshness("dvc.lock", "bccd", (Stale("train", ("params",)),))],
+        failures=["resnet is_bad"],
+    )
+    first = page.split("\n## ", maxsplit=1)[0].replace("\n  ", " ").splitlines()
+    assert first == [
+        "# Review: working tree on `bbbbbbb` against `aaaaaaa` (`main`)",
+        "",
+        "- **bccd**: efficientnet (−25.0 points) **▼ worse**; resnet (+25.0 points) **▲ better**; "
+        "alexnet ≈ within noise.",
+        "- **Changed**: `train.epochs` 40 → 60; 2 files of code, used by clean and train.",
+        "- **Stale**: the committed results of `bccd` are not those of this code.",
+        "- **Guards**: 1 of 2 fail on bccd.",
+        "- **Fails**: resnet is_bad.",
+    ]
+
+
+def test_the_first_lines_where_nothing_changed() -> None:
+    page = page_of(found({"resnet": said()}, {"resnet": said()}), freshness=[Freshness("dvc.lock", "bccd")])
+    assert "- **bccd**: no result changed.\n- **Changed**: no parameter, no data, no code.\n- **Up to date**" in page
+    assert section(page, "Better or worse") == "No result changed."
+
+
+def test_the_table_of_verdicts_gives_points_interval_p_and_flips() -> None:
+    base, head = {"a": said(wrong=range(20)), "b": said()}, {"a": said(), "b": said(sure=0.75)}
+    told = section(page_of(found(base, head)), "Better or worse")
+    assert told.startswith("**bccd**, on the 80 cells that both predicted:\n\n| model | verdict ")
+    (row,) = [line for line in told.splitlines() if line.startswith("| a ")]
+    cells = [cell.strip() for cell in row.split("|")[1:-1]]
+    assert cells[:2] + cells[3:] == ["a", "▲ better", "< 0.001", "+20 −0"]
+    assert cells[2].startswith("+25.0 (+")
+    assert "| b     | = same predictions |                        |         |         |" in told
+    assert "<summary>a on bccd: 20 now right, 0 now wrong</summary>" in told
+    assert f"- **now right** (5), eosinophil taken for lymphocyte before: `{image(0)}`" in told.replace("\n ", "")
+    assert "below 0.05 is better or worse" in told
+
+
+def test_the_same_predictions_with_other_probabilities() -> None:
+    told = section(page_of(found({"a": said()}, {"a": said(sure=0.75)})), "Better or worse")
+    assert told.splitlines()[-1] == "No cell is predicted otherwise; a probability moved by 0.0500 at most."
+    assert "interval" not in told
+
+
+def test_relabelled_cells_and_tables_that_cannot_be_read_are_noted() -> None:
+    one = found({"a": said()}, {"a": said(labels={0: 3})}, unreadable=["main: plots/x.csv is no table"])
+    told = section(page_of(one), "Better or worse")
+    assert "on the 79 cells" in told
+    assert "Left out: 1 cell with another label than at the base." in told
+    assert "main: plots/x.csv is no table" in told
+
+
+def test_metrics_stand_with_their_intervals_and_only_those_that_changed() -> None:
+    told = section(page_of(found({"a": said(wrong=[1])}, {"a": said()})), "Metrics")
+    assert "| accuracy         | 0.9875 (0.9325 to 0.9978) | 1.0000 (0.9542 to 1.0000) |" in told
+    assert "cells" not in told
+
+
+def test_a_model_that_is_new_has_no_figures_at_the_base() -> None:
+    page = page_of(found({}, {"a": said()}))
+    assert "| a     | + new   |" in section(page, "Better or worse")
+    assert "| accuracy         | none | 1.0000 (0.9542 to 1.0000) |" in section(page, "Metrics")
+
+
+def test_parameters_of_a_kept_run_are_told_once_where_they_are_the_same() -> None:
+    change = [Change("train.epochs", 40, 60), Change("models.x.weights", ABSENT, "imagenet")]
+    told = section(page_of(parameters={"params.yaml": change, "locks/bccd/params.yaml": list(change)}), "Parameters")
+    assert "| `train.epochs`     |   40 |         60 |" in told
+    assert "| `models.x.weights` | none | `imagenet` |" in told
+    assert told.endswith("The same in `locks/bccd/params.yaml`.")
+
+
+def test_a_file_of_parameters_that_came_or_went_is_one_line() -> None:
+    came, went = [Change("a", ABSENT, 1), Change("b", ABSENT, 2)], [Change("a", 1, ABSENT)]
+    told = section(page_of(parameters={"locks/x/params.yaml": came, "locks/y/params.yaml": went}), "Parameters")
+    assert told == "`locks/x/params.yaml` is new.\n\n`locks/y/params.yaml` is gone."
+
+
+def test_data_that_came_went_and_changed_labels() -> None:
+    one = found({"a": said(numbers=range(10))}, {"a": said(numbers=range(1, 13), labels={4: 3}, fold=1)})
+    page = page_of(one, pin=[Change("md5", "1.dir", "2.dir")])
+    assert "the pin of the real data; bccd has 3 cells more, 1 cell fewer and 1 cell relabelled" in page.replace(
+        "\n  ", " "
+    )
+    told = section(page, "Data")
+    assert "| md5 | `1.dir` | `2.dir` |".replace("md5", "`md5`") in told
+    assert (
+        f"<summary>3 cells tested now and not before</summary>\n\n`{image(10)}`, `{image(11)}`, `{image(12)}`" in told
+    )
+    assert f"| `{image(4)}` | `eosinophil` | `neutrophil` |" in told
+    assert "9 cells tested in another fold." in told
+
+
+def test_many_images_are_named_up_to_a_limit() -> None:
+    told = page_of(found({"a": said(numbers=[0])}, {"a": said(numbers=range(80))}))
+    assert f"`{image(50)}` and 29 more" in told.replace("\n", " ")
+    assert image(51) not in told
+
+
+def test_stale_stages_are_told_together_where_the_reason_is_one() -> None:
+    stale = [Stale(f"train@resnet-{fold}", ("stages/train.py", "parameters train")) for fold in range(5)]
+    one = Freshness("dvc.lock", "bccd", (*stale, Stale("compare", ())))
+    told = section(page_of(found({}, {"a": said()}), freshness=[one]), HEADINGS[5])
+    assert told.splitlines()[2:] == [
+        "- train (5 stages): stages/train.py, parameters train",
+        "- compare: follows from those above",
+    ]
+    other = section(page_of(freshness=[Freshness("dvc.lock", "", failure="dvc.yaml is_invalid")]), HEADINGS[5])
+    assert other == "**unknown** (`dvc.lock`): DVC can't tell: dvc.yaml is_invalid"
+
+
+def test_results_without_a_lock_are_not_called_traced() -> None:
+    told = section(page_of(found({}, {"a": said()}), freshness=[Freshness("dvc.lock", "rendered")]), HEADINGS[5])
+    assert told == "**rendered** (`dvc.lock`): yes.\n\nNo lock file is of bccd: those results can't be traced."
+
+
+def test_guards() -> None:
+    guards = [Guard("copies on two sides", "2", "0", False), Guard("pairs", "0", "0", True)]
+    told = section(page_of(found({}, {}, guards=guards)), "Guards")
+    assert told == "**bccd**: 1 of 2 **fail**:\n\n- copies on two sides: found 2, allowed 0"
+    assert "<summary>bccd: all 1 hold</summary>" in page_of(found({}, {}, guards=guards[1:]))
+
+
+def test_pictures_are_linked() -> None:
+    told = section(page_of(found({}, {}, pictures=[Picture("a.png", "Accuracy_")])), "Pictures")
+    assert told == "![Accuracy\\_](a.png)"
+
+
+def test_lines_fit_a_terminal_and_folds_and_tables_are_those_of_github() -> None:
+    base = {model: said(wrong=range(20)) for model in ("resnet", "efficientnet", "alexnet")}
+    head = {model: said(wrong=range(10, 50)) for model in base}
+    page = page_of(
+        found(base, head),
+        parameters={"params.yaml": [Change(f"train.a{number}", number, 0.5) for number in range(20)]},
+        code=[CodeChange(f"bloodcells/{number}.py", 1, 2, ("clean",)) for number in range(20)],
+        freshness=[Freshness("dvc.lock", "bccd", (Stale("train", tuple(f"bloodcells/{n}.py" for n in range(20))),))],
+        failures=["resnet on bccd got worse, and a reason may be as long as a reason has to be to be understood"],
+    )
+    assert max(len(line) for line in page.splitlines() if not line.startswith("<details>")) <= 80
+    html = MarkdownIt("commonmark", {"html": True}).enable("table").render(page)
+    assert html.count("<details>") == html.count("</details>") == 4  # three models, and the files of code
+    assert html.count("<table>") == 1 + 1 + 3 + 1
+    assert "|" not in html
+
+
+@pytest.mark.parametrize(
+    ("judgement", "interval", "asked", "expected"),
+    [
+        (Judgement.WORSE, (0.9, 1.0), (), None),
+        (Judgement.WORSE, (0.9, 1.0), ("worse",), "a on bccd got worse"),
+        (Judgement.NOISE, (0.9, 1.0), ("worse",), None),
+        (Judgement.BETTER, (0.79, 0.9), (), "0.790, below 0.8"),
+        (Judgement.BETTER, (0.8, 0.9), (), None),
+        (Judgement.GONE, None, (), None),
+        (Judgement.UNCOMPARABLE, None, (), "its predictions can't be read"),
+    ],
+)
+def test_for_what_the_check_fails(
+    judgement: Judgement, interval: tuple[float, float] | None, asked: tuple[str, ...], expected: str | None
+) -> None:
+    one = DatasetReview("bccd", True, [Verdict("a", judgement, interval=interval)])
+    why = failures(replace(EMPTY, datasets=[one]), 0.8, asked)
+    assert (len(why), expected in "".join(why)) == (1, True) if expected else why == []
+
+
+def test_the_check_fails_on_stale_results_and_guards_if_asked() -> None:
+    one = DatasetReview("bccd", True, guards=[Guard("copies", "1", "0", False)])
+    stale = Freshness("locks/bccd/dvc.lock", "bccd", (Stale("train", ()),))
+    review = replace(EMPTY, datasets=[one], freshness=[Freshness("dvc.lock", "rendered"), stale])
+    assert failures(review, 0.8, ()) == []
+    assert failures(review, 0.8, ("guards", "stale")) == [
+        "bccd: a guard fails: copies",
+        "the committed results of bccd are not those of this code (locks/bccd/dvc.lock)",
+    ]
+    assert "no dvc.lock" in failures(EMPTY, 0.8, ("stale",))[0]

@@ -1,0 +1,86 @@
+from pathlib import Path
+
+import pytest
+
+from bloodcells import guards
+from bloodcells.errors import InputError
+from bloodcells.files import write_csv
+from bloodcells.review.snapshot import Guard, Pin, read_snapshot
+from tests.bloodcells.review import committed
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    return committed.repository(tmp_path / "repository")
+
+
+def test_what_a_run_left_is_read(tree: Path) -> None:
+    kept = tree / "locks" / "bccd"
+    kept.mkdir(parents=True)
+    (kept / "params.yaml").write_text("folds: [0, 1]\ntrain: {epochs: 2, none: {}}\n")
+    snapshot = read_snapshot(tree, "main")
+    assert snapshot.models == ["resnet", "efficientnet", "alexnet"]
+    assert snapshot.params["locks/bccd/params.yaml"] == {"folds": [0, 1], "train.epochs": 2, "train.none": {}}
+    assert snapshot.pin == Pin("1.dir", 2, 10)
+    assert snapshot.stages == {"evaluate": ("stages/evaluate.py", "bloodcells/scores.py")}
+    results = snapshot.of("rendered")
+    assert results.metrics["alexnet"]["accuracy"] == 0.9
+    assert len(results.predictions["alexnet"].images) == committed.CELLS
+    assert results.counts[("monocyte", "kept")] == committed.CELLS // 4
+    assert results.dropped == {(committed.image(500), "", "null: no label")}
+    assert results.curves[0]["split"] == "train"
+    assert snapshot.of("bccd").predictions == {}
+
+
+def test_guards_are_read_as_the_stage_writes_them(tree: Path) -> None:
+    found = [
+        guards.Finding("leakage", "pairs on two sides", 2.0, "0", False, "mend it"),
+        guards.Finding("leakage", "copies in training", 0.0, "0", True, ""),
+        guards.Finding("counts", "cells", 80.0, "", True, ""),
+    ]
+    table = guards.table(found)
+    write_csv(tree / "plots" / "rendered" / "checks.csv", guards.COLUMNS, table)
+    assert read_snapshot(tree, "main").of("rendered").guards == (
+        Guard("pairs on two sides", str(table[0][2]), "0", False),
+        Guard("copies in training", str(table[1][2]), "0", True),
+    )
+
+
+def test_a_first_commit_has_nothing_yet(tmp_path: Path) -> None:
+    snapshot = read_snapshot(tmp_path, "main")
+    assert (snapshot.params, snapshot.pin, snapshot.results, snapshot.stages, snapshot.models) == ({}, None, {}, {}, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("plots/rendered/predictions/resnet.csv", "image,fold\n", "its columns are image,fold"),
+        ("plots/rendered/counts.csv", "class,step,count\nmonocyte,kept,many\n", "a count is no number"),
+        ("plots/rendered/dropped.csv", "line\n1\n", "has no column image, labels, reason"),
+        ("metrics/rendered/resnet.json", "{", "is no JSON"),
+        ("metrics/rendered/resnet.json", "[1]", "holds no figures by name"),
+    ],
+)
+def test_a_result_that_cannot_be_read_is_told_by_revision_and_is_missing(
+    tree: Path, name: str, text: str, said: str
+) -> None:
+    (tree / name).write_text(text)
+    results = read_snapshot(tree, "main").of("rendered")
+    assert set(results.unreadable) == {name}
+    assert results.unreadable[name].startswith(f"main: {name}")
+    assert said in results.unreadable[name]
+    assert str(tree) not in results.unreadable[name]
+    assert set(results.predictions) | set(results.metrics) == set(committed.MODELS)
+
+
+@pytest.mark.parametrize("name", ["params.yaml", "dvc.yaml", "data.dvc"])
+@pytest.mark.parametrize("text", ["a: [", "just words"])
+def test_a_file_that_is_no_yaml_is_an_error_that_names_the_revision(tree: Path, name: str, text: str) -> None:
+    (tree / name).write_text(text)
+    with pytest.raises(InputError, match=rf"^main: {name} (is no YAML|holds no keys).*mend it in that revision"):
+        read_snapshot(tree, "main")
+
+
+def test_what_is_no_number_is_no_figure(tree: Path) -> None:
+    (tree / "metrics" / "rendered" / "resnet.json").write_text('{"a": {"b": 1}, "c": NaN, "d": "x", "e": null}')
+    assert read_snapshot(tree, "main").of("rendered").metrics["resnet"] == {"a.b": 1}

@@ -11,22 +11,29 @@ import pytest
 import vl_convert
 from dvc_render.vega import VegaRenderer
 
-from bloodcells.comparison import COLUMNS, compare, table
+from bloodcells import pointing
+from bloodcells.comparison import COLUMNS, DIFFERENCE_COLUMNS, compare, difference_table, pairs, resample, table
+from bloodcells.confidence import RELIABILITY_COLUMNS, examine, reliability_table
 from bloodcells.figures import CLASS_COLOURS, MODEL_COLOURS
 from bloodcells.labels import CLASSES
-from bloodcells.scores import ROC_COLUMNS, predictions, roc_table
+from bloodcells.scores import CLASS_COLUMNS, ROC_COLUMNS, class_table, predictions, roc_table, wilson
 
 TEMPLATES = Path(__file__).parents[1] / ".dvc" / "plots"
 REVISIONS = ("workspace", "main")
 AXES = {
     "curves": ("epoch", "loss", "epoch", "loss (nats)"),
+    "losses": ("epoch", "loss", "epoch", "loss (nats)"),
+    "classes": ("sensitivity", "class", "sensitivity (share)", "class"),
     "roc": ("fpr", "tpr", "false positive rate", "true positive rate"),
     "comparison": ("accuracy", "model", "accuracy (share)", "model"),
+    "differences": ("difference", "second", "difference (share)", "pair"),
+    "reliability": ("confidence", "right", "mean confidence", "share right"),
+    "pointing": ("share", "model", "maps on the cell", "model"),
     "confusion": ("predicted", "actual", "predicted class", "actual class"),
     "counts": ("count", "class", "cells", "class"),
     "tally": ("line", "reason", "rows of the label table", "reason"),
 }
-ROWS_NAME_THEMSELVES = ("comparison", "counts", "tally")
+ROWS_NAME_THEMSELVES = ("classes", "comparison", "differences", "pointing", "counts", "tally")
 
 
 def made_up(seed: int) -> Any:
@@ -42,9 +49,22 @@ def rows_of(template: str, seed: int) -> list[dict[str, str]]:
     p = made_up(seed)
     if template == "roc":
         rows = [dict(zip(ROC_COLUMNS, row, strict=True)) for row in roc_table(p)]
+    elif template == "classes":
+        rows = [dict(zip(CLASS_COLUMNS, row, strict=True)) for row in class_table(p)]
     elif template == "comparison":
         entries = compare(dict.fromkeys(MODEL_COLOURS, p), "neutrophil")
         rows = [dict(zip(COLUMNS, row, strict=True)) for row in table(entries)]
+    elif template == "differences":
+        models = {name: made_up(seed + place) for place, name in enumerate(MODEL_COLOURS)}
+        tested = pairs(models, resample(models, resamples=100, seed=1))
+        rows = [dict(zip(DIFFERENCE_COLUMNS, row, strict=True)) for row in difference_table(tested)]
+    elif template == "reliability":
+        found = examine(p, p, np.ones(30), risk=0.05, resamples=10, seed=1)
+        table_rows = reliability_table({"resnet": found, "alexnet": found})
+        rows = [dict(zip(RELIABILITY_COLUMNS, row, strict=True)) for row in table_rows]
+    elif template == "pointing":
+        games = [pointing.row(m, pointing.Game(20 + n + seed, 30, 0.4, 0.9)) for n, m in enumerate(MODEL_COLOURS)]
+        rows = [dict(zip(pointing.COLUMNS, row, strict=True)) for row in games]
     elif template == "confusion":
         rows = [{"actual": CLASSES[a], "predicted": CLASSES[b]} for a, b in zip(p.actual, p.predicted, strict=True)]
     elif template == "counts":
@@ -108,30 +128,61 @@ def test_a_template_draws_title_axes_and_revisions(template: str, revisions: tup
     assert not {*labels, *revisions} - {*said}
 
 
-@pytest.mark.parametrize("template", ["curves", "comparison"])
+@pytest.mark.parametrize("template", ["curves", "comparison", "pointing"])
 def test_models_have_their_fixed_colours(template: str) -> None:
     _, svg = drawn(template, REVISIONS)
     assert {colour.upper() for colour in MODEL_COLOURS.values()} <= drawn_colours(svg)
     assert set(MODEL_COLOURS) <= set(words(svg))
 
 
-@pytest.mark.parametrize("template", ["curves", "comparison"])
+@pytest.mark.parametrize("template", ["curves", "comparison", "pointing"])
 def test_each_model_has_its_own_of_the_colours(template: str) -> None:
     _, svg = drawn(template, REVISIONS[:1])
     for model, colour in MODEL_COLOURS.items():
         assert re.search(rf'aria-label="[^"]*{model}[^"]*"[^>]*(fill|stroke)="{colour}"', svg, re.IGNORECASE)
 
 
-def test_curves_are_solid_and_dashed_by_revision_and_thin_by_fold() -> None:
-    _, svg = drawn("curves", REVISIONS)
+@pytest.mark.parametrize("template", ["curves", "losses"])
+def test_curves_are_solid_and_dashed_by_revision_and_thin_by_fold(template: str) -> None:
+    _, svg = drawn(template, REVISIONS)
     lines = re.findall(r'<path[^>]*d="M[^"]*L[^"]*"[^>]*stroke-width="(0\.8|2\.2)"[^>]*>', svg)
     assert lines.count("2.2") == 3 * 2 * 2  # models, panels, revisions
     assert lines.count("0.8") == 3 * 2 * 2 * 2  # and folds
     assert "stroke-dasharray" in svg
 
 
-def test_classes_have_their_fixed_colours() -> None:
-    _, svg = drawn("roc", REVISIONS)
+def test_losses_are_the_curves_on_a_logarithmic_axis() -> None:
+    values = (0.001, 0.1, 10.0)
+    rows = [{"model": "resnet", "fold": "0", "split": "train", "rev": "main"}] * len(values)
+    points = [row | {"epoch": str(n), "loss": str(values[n])} for n, row in enumerate(rows)]
+    line = re.search(r'<path[^>]*d="M([^"]*)"[^>]*stroke-width="2.2"', draw("losses", points)[1])
+    assert line
+    heights = [float(point.split(",")[1]) for point in line[1].split("L")]
+    assert heights[0] - heights[1] == pytest.approx(heights[1] - heights[2], abs=0.1)
+    assert heights[0] - heights[1] > 50
+
+    nothing = [row | {"loss": "0.0"} for row in points[:1]]  # as the table rounds it
+    assert not {"NaN", "Infinity"} & set(re.findall("NaN|Infinity", draw("losses", [*nothing, *points[1:]])[1]))
+
+
+def test_the_classes_have_wilson_intervals_and_those_without_cells_none() -> None:
+    rows = [
+        {"class": "monocyte", "sensitivity": "0.8", "support": "20", "rev": "main"},
+        {"class": "lymphocyte", "sensitivity": "", "support": "0", "rev": "main"},
+    ]
+    _, svg = draw("classes", rows)
+    low, high = wilson(16, 20)
+    interval = re.search(r'<line [^>]*translate\(([\d.]+),[^>]*x2="([\d.]+)"[^>]*stroke-width="2.5"', svg)
+    assert interval
+    assert [float(number) / 240 for number in interval.groups()] == pytest.approx([low, high - low], abs=1e-4)
+    assert {"80.0%", "of 20", "monocyte"} <= set(words(svg))
+    assert "lymphocyte" not in words(svg)
+    assert "NaN" not in svg
+
+
+@pytest.mark.parametrize("template", ["classes", "roc"])
+def test_classes_have_their_fixed_colours(template: str) -> None:
+    _, svg = drawn(template, REVISIONS)
     assert {CLASS_COLOURS[label].upper() for label in CLASSES} <= drawn_colours(svg)
 
 
@@ -171,3 +222,54 @@ def test_the_comparison_draws_a_point_per_row_and_revision() -> None:
     assert len(re.findall(r'aria-roledescription="point"', svg)) == rows * len(REVISIONS)
     shown = [word for word in words(svg) if re.fullmatch(r"\d+\.\d%", word)]
     assert len(shown) == rows * len(REVISIONS)
+
+
+def test_the_differences_draw_each_score_of_each_pair_and_revision_in_their_order() -> None:
+    _, svg = drawn("differences", REVISIONS)
+    rows = [row for seed in range(len(REVISIONS)) for row in rows_of("differences", seed)]
+    assert len(rows) == 3 * 4 * 2  # pairs, scores, revisions
+    assert len(re.findall(r'aria-roledescription="point"', svg)) == len(rows)
+    said = words(svg)
+    pairs_said = ["efficientnet minus resnet", "alexnet minus resnet", "alexnet minus efficientnet"]
+    assert [word for word in said if " minus " in word] == pairs_said
+    assert said.count("macro F1") == 3
+    shown = [f"{float(row['difference']):+.3f}".replace("-", "\N{MINUS SIGN}") for row in rows]
+    assert sorted(shown) == sorted(word for word in said if re.fullmatch(r".0\.\d{3}", word))
+
+
+def test_a_difference_is_drawn_within_its_interval_and_beside_the_line_of_no_difference() -> None:
+    row = {"first": "a", "second": "b", "score": "accuracy", "difference": "0.1", "low": "0.05", "high": "0.2"}
+    _, svg = draw("differences", [row | {"rev": "main"}])
+    interval = re.search(r'interval from: [^>]*translate\(([\d.]+),[^>]*x2="([\d.]+)"', svg)
+    point = re.search(r'aria-roledescription="point" transform="translate\(([\d.]+),', svg)
+    zero = re.search(r'layer_3_marks[^>]*><line transform="translate\(([\d.]+),0\)" x2="0"', svg)
+    assert interval
+    assert point
+    assert zero
+    low, length = float(interval[1]), float(interval[2])
+    assert float(point[1]) == pytest.approx(low + length / 3, abs=0.1)
+    assert float(zero[1]) == pytest.approx(low - length / 3, abs=0.1)
+
+
+def test_reliability_draws_a_panel_per_model_and_a_point_per_bin_setting_and_revision() -> None:
+    _, svg = drawn("reliability", REVISIONS)
+    assert {"resnet", "alexnet", "as it is", "with temperature"} <= {*words(svg)}
+    rows = len(rows_of("reliability", 0)) + len(rows_of("reliability", 1))
+    assert len(re.findall(r'aria-roledescription="point"', svg)) == rows
+    assert len(re.findall(r'aria-roledescription="rule mark"', svg)) == rows
+
+
+def test_the_pointing_game_stands_beside_chance_and_the_middle_and_an_unplayed_one_is_left_out() -> None:
+    row = dict(zip(pointing.COLUMNS, ("a", 6, 10, 0.6, 0.4, 0.8, 0.25, 1.0), strict=True))
+    empty = dict(zip(pointing.COLUMNS, ("b", 0, 0, "", "", "", "", ""), strict=True))
+    rows = [{key: str(value) for key, value in one.items()} | {"rev": "main"} for one in (row, empty)]
+    _, svg = draw("pointing", rows)
+    assert "60.0%" in words(svg)
+    assert "b" not in words(svg)
+    chance = re.search(r'aria-roledescription="tick" d="M([\d.]+),', svg)
+    points = re.findall(r'aria-roledescription="point" transform="translate\(([\d.]+),', svg)
+    assert chance
+    assert float(chance[1]) + 1 == pytest.approx(0.25 * 520)  # its left edge, and half its width
+    assert [float(place) for place in points] == pytest.approx([520, 0.6 * 520])  # the middle, and the share
+    for said in ("a random point: 0.250", "the middle: 1.000", "hits: 6 of 10"):
+        assert said in svg

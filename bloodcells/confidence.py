@@ -16,7 +16,7 @@ from bloodcells.calibration import (
     negative_log_likelihood,
     reliability,
 )
-from bloodcells.markdown import percent, table
+from bloodcells.markdown import listed, percent, table
 from bloodcells.scores import Predictions, wilson
 
 Floats = NDArray[np.float64]
@@ -271,6 +271,6 @@ def abstention_in_words(models: Mapping[str, Confidence], target: float) -> str:
     if not missed:
         return f"No interval lies above the {percent(target)} asked for."
     return (
-        f"The answers of {' and '.join(missed)} are wrong more often than the {percent(target)} asked for: "
+        f"The answers of {listed(missed)} are wrong more often than the {percent(target)} asked for: "
         f"{'its interval lies' if len(missed) == 1 else 'their intervals lie'} above it."
     )

@@ -26,6 +26,11 @@ def item(*sentences: str) -> str:
     return textwrap.indent(paragraph(*sentences, width=WIDTH - 2), "  ").replace("  ", "- ", 1)
 
 
+def listed(words: Sequence[str]) -> str:
+    """Give words as a list within a sentence."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
 def percent(share: float, digits: int = 1) -> str:
     """Give a share in percent."""
     return f"{100 * share:.{digits}f} %"

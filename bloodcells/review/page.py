@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from bloodcells.markdown import item, paragraph, table
+from bloodcells.markdown import item, listed, paragraph, table
 from bloodcells.paired import LEVEL
 from bloodcells.review.changes import ABSENT, Change, CodeChange, DataChange
 from bloodcells.review.found import DatasetReview, Review
@@ -11,7 +11,7 @@ from bloodcells.review.revisions import Revision
 from bloodcells.review.staleness import Freshness, Stale
 from bloodcells.review.summary import summary
 from bloodcells.review.verdicts import SIGNS, Flip, Judgement, Verdict
-from bloodcells.review.words import code, counted, figure, folded, listed, plain, points, probability, value
+from bloodcells.review.words import code, counted, figure, folded, plain, points, probability, value
 
 _FEW = 12  # so many rows of a table stand open; more are folded away
 _MOST = 50  # so many images are named together; a comment on GitHub holds 65,536 characters

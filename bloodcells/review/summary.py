@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
+from bloodcells.markdown import listed
 from bloodcells.review.changes import Change, CodeChange
 from bloodcells.review.found import DatasetReview, Review
 from bloodcells.review.verdicts import SIGNS, Judgement, Verdict
-from bloodcells.review.words import code, counted, listed, plain, points, value
+from bloodcells.review.words import code, counted, plain, points, value
 
 _STRONG = (Judgement.WORSE, Judgement.BETTER)
 _FEW = 3

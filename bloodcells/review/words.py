@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -53,11 +52,6 @@ def probability(p: float) -> str:
 def counted(count: int, what: str) -> str:
     """Give a count of things: 1 cell, 2 cells."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
-
-
-def listed(words: Sequence[str]) -> str:
-    """Give words as a list within a sentence."""
-    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
 def folded(summary: str, block: str) -> str:

@@ -1,4 +1,4 @@
-from bloodcells.markdown import WIDTH, item, paragraph, percent, table
+from bloodcells.markdown import WIDTH, item, listed, paragraph, percent, table
 
 
 def test_a_table_is_in_columns() -> None:
@@ -21,3 +21,7 @@ def test_paragraphs_and_items_are_wrapped_and_keep_their_words() -> None:
 
 def test_percent() -> None:
     assert (percent(0.0825), percent(0.0825, 0)) == ("8.2 %", "8 %")
+
+
+def test_words_are_listed_as_in_a_sentence() -> None:
+    assert [listed(list(letters)) for letters in ("", "a", "ab", "abc")] == ["", "a", "a and b", "a, b and c"]

@@ -55,8 +55,7 @@ def test_figures_points_and_probabilities() -> None:
     assert [words.probability(p) for p in (1.0, 0.0312, 0.00099)] == ["1.000", "0.031", "< 0.001"]
 
 
-def test_lists_and_counts() -> None:
-    assert [words.listed(list(letters)) for letters in ("", "a", "ab", "abc")] == ["", "a", "a and b", "a, b and c"]
+def test_counts() -> None:
     assert (words.counted(1, "cell"), words.counted(0, "cell")) == ("1 cell", "0 cells")
 
 

@@ -11,6 +11,7 @@ import torch
 import yaml
 
 from bloodcells.abstention import Rule
+from bloodcells.calibration import negative_log_likelihood
 from bloodcells.errors import InputError, run
 from bloodcells.files import read_csv, write_csv, write_json
 from bloodcells.galleries import mistakes
@@ -47,7 +48,9 @@ def main() -> None:
     said = [_predictions(params, model, fold, pixels) for fold in sorted(params.folds)]
     validation, result = (_together(parts) for parts in zip(*said, strict=True))
 
-    scores = headline(result)
+    # By this, not by the test, a choice among experiments is made.
+    loss = round(negative_log_likelihood(validation.probabilities, validation.actual), 4)
+    scores = headline(result) | {"validation_loss": loss}
     write_predictions(plots / "predictions" / f"{model}.csv", result)
     write_predictions(plots / "validation" / f"{model}.csv", validation)
     write_csv(plots / "classes" / f"{model}.csv", CLASS_COLUMNS, class_table(result))

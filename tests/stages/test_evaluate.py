@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from sklearn.metrics import log_loss
 
 from bloodcells.abstention import Rule
 from bloodcells.labels import CLASSES
@@ -69,6 +70,8 @@ def test_the_predictions_are_those_of_the_checkpoint_under_the_right_names(evalu
 def test_tables_metrics_and_the_picture_of_mistakes_are_left(evaluated: Path) -> None:
     scores = json.loads((evaluated / "metrics" / "rendered" / "resnet.json").read_text())
     assert scores["cells"] == PARTS["test"]
+    held = read_predictions(evaluated / VALIDATION, validation=True)
+    assert scores["validation_loss"] == round(log_loss(held.actual, held.probabilities), 4)
     plots = evaluated / "plots" / "rendered"
     with (plots / "classes" / "resnet.csv").open() as file:
         assert [row["class"] for row in csv.DictReader(file)] == list(CLASSES)

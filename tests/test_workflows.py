@@ -1,0 +1,282 @@
+"""The workflows: what each may do and when it runs, and each step's command run as GitHub would run it."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from dvc.repo import Repo  # type: ignore[import-untyped]
+
+from bloodcells.files import write_csv
+from tests import environment, project
+from tests.bloodcells.review.committed import CELLS, MODELS, git, results, said
+
+FOLDER = project.ROOT / ".github" / "workflows"
+WORKFLOWS = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(FOLDER.glob("*.yml"))}
+JOBS = {name: job for workflow in WORKFLOWS.values() for name, job in workflow["jobs"].items()}
+ON = True  # so YAML 1.1, and with it PyYAML, reads the key `on`
+HERE, PAGE = "us/bloodcells", "https://github.example/us/bloodcells/actions/runs/1/artifacts/2"
+
+
+def steps(job: str, action: str) -> list[Mapping[str, Any]]:
+    return [step for step in JOBS[job]["steps"] if step.get("uses", "").startswith(f"actions/{action}@")]
+
+
+def context(event: str, head: str = HERE) -> dict[str, Any]:
+    """What expressions read of an event; `head` is the repository that a pull request comes from."""
+    of_request = {"pull_request": {"head": {"repo": {"full_name": head}}}, "number": 7}
+    about = {"event_name": event, "repository": HERE, "token": "t", "event": of_request if event != "push" else {}}
+    return {"github": about, "steps": {"page": {"outputs": {"artifact-url": PAGE}}}}
+
+
+def looked_up(name: str, values: Any) -> Any:
+    for key in name.split("."):
+        values = values.get(key, {})
+    return values or ""
+
+
+def filled(text: str, values: Mapping[str, Any]) -> str:
+    """Fill in the expressions of a text; only names occur in these."""
+    return re.sub(r"\$\{\{ ([\w.-]+) \}\}", lambda found: str(looked_up(found[1], values)), text)
+
+
+def holds(condition: str, values: Mapping[str, Any]) -> bool:
+    text = re.sub(r"github(\.\w+)+", lambda found: repr(looked_up(found[0], values)), condition.strip("${} "))
+    return bool(eval(text.replace("!cancelled()", "True").replace("&&", "and").replace("||", "or")))
+
+
+# ---- what they may do
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yml")), ids=lambda path: path.stem)
+def test_actions_are_pinned_by_commit_and_nothing_foreign_gets_into_a_script(path: Path) -> None:
+    text = path.read_text()
+    used = re.findall(r"uses: (.*)", text)
+    assert used
+    assert [line for line in used if not re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)] == []
+    assert [step for job in JOBS.values() for step in job["steps"] if "${{" in step.get("run", "")] == []
+    assert "pull_request_target" not in text
+    assert "secrets" not in text
+
+
+def test_one_version_of_each_action_is_in_use() -> None:
+    used = {step["uses"] for job in JOBS.values() for step in job["steps"] if "uses" in step}
+    assert len(used) == len({name.split("@")[0] for name in used})
+
+
+def test_each_job_may_read_and_only_the_one_that_runs_no_code_may_write() -> None:
+    assert [workflow["permissions"] for workflow in WORKFLOWS.values()] == [{}] * len(WORKFLOWS)
+    may = {name: job["permissions"] for name, job in JOBS.items()}
+    assert may.pop("comment") == {"pull-requests": "write"}
+    assert [*may.values()] == [{"contents": "read"}] * len(may)
+    assert not steps("comment", "checkout")
+    assert [step["run"].split()[0] for step in JOBS["comment"]["steps"] if "run" in step] == ["gh"]
+
+
+def test_no_run_outlives_its_use_or_leaves_its_token_behind() -> None:
+    assert all(workflow["concurrency"]["cancel-in-progress"] for workflow in WORKFLOWS.values())
+    assert all(job["timeout-minutes"] <= 90 for job in JOBS.values())
+    checkouts = [step["with"] for name in JOBS for step in steps(name, "checkout")]
+    assert len(checkouts) == len(JOBS) - 1
+    assert not any(checkout["persist-credentials"] for checkout in checkouts)
+    assert steps("review", "checkout")[0]["with"]["fetch-depth"] == 0
+
+
+def test_caches_go_with_what_defines_their_content() -> None:
+    keys = {step["with"]["path"]: step["with"]["key"] for name in JOBS for step in steps(name, "cache")}
+    for path, files in {"~/.cache/uv": "requirements.txt", ".dvc/cache": "dvc.lock"}.items():
+        assert re.search(rf"hashFiles\([^)]*'{re.escape(files)}'", keys.pop(path))
+    assert not keys
+
+
+@pytest.mark.parametrize(
+    ("event", "branch", "head", "expected"),
+    [
+        ("push", "main", "", {"tests", "pipeline"}),
+        ("push", "faster", "", {"tests"}),
+        ("pull_request", "main", HERE, {"review", "comment", "pipeline"}),
+        ("pull_request", "main", "them/bloodcells", {"tests", "review", "pipeline"}),
+    ],
+)
+def test_each_event_runs_its_jobs_once_and_a_fork_gets_no_comment(
+    event: str, branch: str, head: str, expected: set[str]
+) -> None:
+    running = set()
+    for workflow in WORKFLOWS.values():
+        for name, job in workflow["jobs"].items():
+            wanted = event in workflow[ON] and branch in ((workflow[ON][event] or {}).get("branches") or [branch])
+            if wanted and holds(job.get("if", "True"), context(event, head)):
+                running.add(name)
+    assert running == expected
+
+
+# ---- what they do: a base branch, changes on top of it, and the clone of each that a runner would have
+
+
+@pytest.fixture(scope="module")
+def upstream(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project with results on `main` that were written, not trained, and with a lock that belongs to them."""
+    folder = project.copy(tmp_path_factory.mktemp("upstream"))
+    for name in ("locks", "metrics", "plots"):
+        shutil.rmtree(folder / name)
+    write(folder, range(10))
+    index = Repo(str(folder)).index
+    pipeline = [stage for stage in index.stages if not stage.is_data_source]
+    paths = {Path(item.fs_path) for stage in pipeline for item in (*stage.outs, *stage.deps)}
+    for path in sorted(paths, key=lambda path: -len(path.parts)):  # a folder is there once a file in it is
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("{}\n" if path.suffix == ".json" else f"in the place of {path.name}\n")
+    keep(folder, "results")
+    return folder
+
+
+def write(folder: Path, wrong: Collection[int], cells: int = CELLS, labels: Mapping[int, int] | None = None) -> None:
+    """Write what a run leaves in git; `wrong` are the cells that the first model gets wrong, the others 0 to 7."""
+    by_model = {name: said(range(8) if place else wrong, range(cells), labels) for place, name in enumerate(MODELS)}
+    results(folder, by_model)
+    guards = [("cells on two sides of a split", 0, 0, "holds")]
+    write_csv(folder / "plots" / "rendered" / "checks.csv", ("what", "figure", "allowed", "holds"), guards)
+
+
+def keep(folder: Path, message: str) -> None:
+    """Commit what is there, as a run would have left it."""
+    project.done("dvc", "commit", "--quiet", "--force", "dvc.yaml", cwd=folder)
+    project.commit(folder, message)
+
+
+def change(folder: Path, name: str) -> None:
+    """Make a change, as in a branch that someone asks to be pulled."""
+    if name == "better":
+        write(folder, ())
+    elif name == "worse":
+        write(folder, range(26))
+    elif name == "noise":
+        write(folder, range(3, 13))
+    elif name == "data":
+        write(folder, range(10), CELLS - 4, {40: 3})
+    if name == "stale":
+        project.set_params(folder, {"models.resnet.learning_rate": 0.0005})
+        project.commit(folder, name)
+    else:
+        keep(folder, name)
+
+
+def merged(upstream: Path, folder: Path, branch: str) -> Path:
+    """Clone as actions/checkout does for a pull request: main with the branch merged into it, on no branch."""
+    project.done("git", "clone", "--quiet", str(upstream), str(folder), cwd=upstream)
+    git(folder, "checkout", "--quiet", "--detach", "origin/main")
+    git(folder, "merge", "--quiet", "--no-ff", "--message", "merge", f"origin/{branch}")
+    environment.lend(folder)
+    return folder
+
+
+class Runner:
+    """A machine that runs the steps of a job; of the actions it does nothing but look for the file of an upload."""
+
+    def __init__(self, folder: Path, **variables: str) -> None:
+        self.summary = folder.with_name(f"{folder.name}-summary.md")
+        self.failed, self.output, self.uploads = False, "", list[Path]()
+        self._folder, self._variables = folder, {"GITHUB_STEP_SUMMARY": str(self.summary), **variables}
+
+    def run(self, job: str) -> "Runner":
+        values = context("pull_request")
+        for step in JOBS[job]["steps"]:
+            if self.failed and "!cancelled()" not in step.get("if", ""):
+                continue
+            if "run" in step:
+                set_here = {key: filled(text, values) for key, text in step.get("env", {}).items()}
+                ended = self._bash(step["run"], self._variables | set_here)
+                self.failed |= ended.returncode != 0
+                self.output += ended.stdout + ended.stderr
+            elif step["uses"].startswith("actions/upload-artifact@"):
+                self.uploads.append(self._folder / step["with"]["path"])
+        return self
+
+    def _bash(self, script: str, variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+        """Run it as GitHub does where the shell is said to be bash."""
+        return project.command(
+            "bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script, cwd=self._folder, **variables
+        )
+
+
+def test_the_shell_is_the_one_that_fails_within_a_pipe() -> None:
+    assert WORKFLOWS["pull-request"]["defaults"]["run"]["shell"] == "bash"
+
+
+@pytest.mark.parametrize(
+    ("name", "fails", "told"),
+    [
+        ("better", "", ["resnet (+12.5 points) **▲ better**", "**Up to date**"]),
+        ("worse", "resnet on rendered got worse", ["resnet (−20.0 points) **▼ worse**", "**Up to date**"]),
+        ("noise", "", ["resnet ≈ within noise", "**Up to date**"]),
+        ("data", "", ["rendered has 4 cells fewer and 1 cell relabelled", "**Up to date**"]),
+        (
+            "stale",
+            "the committed results of rendered are not those of this code",
+            ["`models.resnet.learning_rate` 0.001 → 0.0005", "**Stale**"],
+        ),
+    ],
+)
+def test_a_pull_request_gets_its_verdict(
+    upstream: Path, tmp_path: Path, name: str, fails: str, told: list[str]
+) -> None:
+    git(upstream, "switch", "--quiet", "--create", name, "main")
+    change(upstream, name)
+    done = Runner(merged(upstream, tmp_path / "clone", name)).run("review")
+    assert done.failed == bool(fails), done.output
+    assert fails in done.output
+    said_there = " ".join(done.summary.read_text().split())
+    for words in (*told, f"[The same with pictures]({PAGE})"):
+        assert words in said_there
+    page, comment = done.uploads
+    assert comment.read_text() == done.summary.read_text()
+    assert "](review-" not in comment.read_text()  # a picture beside the page, which a comment can't show
+    assert ("data:image/png" in page.read_text()) == (name in ("better", "worse", "noise"))
+
+
+@pytest.fixture
+def github(tmp_path: Path) -> Iterator[Path]:
+    """A stand-in for `gh`: its comments are files, and the last is edited only where it is asked for that."""
+    comments = tmp_path / "comments"
+    comments.mkdir()
+    program = tmp_path / "bin" / "gh"
+    program.parent.mkdir()
+    program.write_text(
+        "#!/bin/sh -e\n"
+        '[ "$1 $2 $GH_REPO $GH_TOKEN $6" = "pr comment us/bloodcells t --body-file" ]\n'
+        f'name="{comments}/$3"\n'
+        '[ "$4 $5" = "--edit-last --create-if-none" ] || name="$name-$(date +%N)"\n'
+        'cp "$7" "$name"\n'
+    )
+    program.chmod(0o755)
+    yield tmp_path
+
+
+def test_one_comment_is_kept_up_to_date(github: Path) -> None:
+    runner = Runner(github, PATH=f"{github / 'bin'}:/usr/bin:/bin")
+    for text in ("first", "second"):
+        (github / "comment.md").write_text(text)
+        assert not runner.run("comment").failed, runner.output
+    assert [path.name for path in (github / "comments").iterdir()] == ["7"]
+    assert (github / "comments" / "7").read_text() == "second"
+
+
+def test_the_pipeline_takes_from_the_cache_what_was_run_and_says_what_came_out(upstream: Path, tmp_path: Path) -> None:
+    clone = merged(upstream, tmp_path / "clone", "main")
+    (cache,) = (step["with"]["path"] for step in steps("pipeline", "cache") if not step["with"]["path"].startswith("~"))
+    shutil.copytree(upstream / cache, clone / cache)
+    done = Runner(clone).run("pipeline")
+    assert not done.failed, done.output
+    assert "Running stage" not in done.output
+    assert "in the place of comparison.md" in done.output
+    assert "**rendered**: no result changed." in done.summary.read_text()
+
+
+@pytest.mark.parametrize("step", [step["run"] for step in JOBS["tests"]["steps"] if "run" in step])
+def test_the_project_has_what_the_tests_run(step: str) -> None:
+    assert project.done(*step.split(), "--dry-run", cwd=project.ROOT)

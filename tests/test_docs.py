@@ -1,0 +1,273 @@
+"""The README and the pages of docs/: every command is run, in the pages' order, as a reader would; and what they name
+is there.
+
+The reader is at a desk: a clone on parameters that take seconds, beside it the folders that the pages speak of. A page
+is run as one shell, its blocks one after another; a block of text after one must be in what that printed. What is not
+run says why in a comment above it, and is among `NOT_RUN`.
+"""
+
+import os
+import re
+import shutil
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from bloodcells import smears
+from bloodcells.params import Params, read_params
+from docs import results
+from tests import project
+
+PAGES = {
+    str(path.relative_to(project.ROOT)): path.read_text()
+    for path in [project.ROOT / "README.md", *sorted((project.ROOT / "docs").glob("*.md"))]
+}
+
+FIRST = "docs/gpus-and-clusters.md"
+"""Its commands are a whole run, from nothing: that on which the other pages go on."""
+
+AFTER = {"docs/data-versions.md": "docs/your-data.md"}
+"""Pages that go on from another one, as they say."""
+
+INSTEAD = {
+    "make test": "make --dry-run test",  # the tests can't run themselves
+    "make speed": "make --dry-run speed",  # minutes, and a measurement needs the machine alone
+}
+
+NOT_RUN = {"README.md": 1, "docs/gpus-and-clusters.md": 4, "docs/the-original-report.md": 1}
+"""How many blocks of a page are not run, each for the reason in the comment above it."""
+
+MARK = "@@ next block"
+
+WHO = {
+    f"GIT_{role}_{key}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for key, value in (("NAME", "Reader"), ("EMAIL", "reader@example.org"))
+}
+
+
+@dataclass(frozen=True)
+class Block:
+    """Commands of a page, why they are not run (else empty), and what they must print."""
+
+    commands: str
+    reason: str
+    prints: str
+
+
+def blocks(page: str) -> list[Block]:
+    """Give the blocks of a page in their order."""
+    found = re.finditer(
+        r"(?:<!-- not run: (?P<reason>.+?) -->\n)?```sh\n(?P<commands>.*?)```\n(?:\n```text\n(?P<prints>.*?)```\n)?",
+        PAGES[page],
+        re.DOTALL,
+    )
+    return [Block(match["commands"], match["reason"] or "", match["prints"] or "") for match in found]
+
+
+@dataclass
+class Desk:
+    """A reader's clone, and what the commands of the pages walked through so far printed, block by block."""
+
+    clone: Path
+    printed: dict[str, list[str]] = field(default_factory=dict)
+
+    def walk(self, page: str) -> list[str]:
+        """Follow a page from where it starts; a page that was followed is not followed again."""
+        if page in self.printed:
+            return self.printed[page]
+        if page in AFTER:
+            self.walk(AFTER[page])
+        elif page != FIRST:
+            self.walk(FIRST)
+            project.done("git", "switch", "--quiet", "--force", "main", cwd=self.clone)
+            project.done("git", "clean", "--quiet", "--force", "-d", cwd=self.clone)
+        script = "".join(f"echo '{MARK}'\n{_to_run(block)}" for block in blocks(page) if not block.reason)
+        said = project.done("bash", "-ec", f"exec 2>&1\n{script}", cwd=self.clone, **WHO)
+        self.printed[page] = said.split(f"{MARK}\n")[1:]
+        if page == FIRST:
+            project.commit(self.clone, "first run")
+        return self.printed[page]
+
+
+def _to_run(block: Block) -> str:
+    return "".join(f"{INSTEAD.get(line, line)}\n" for line in block.commands.splitlines())
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    room = tmp_path_factory.mktemp("desk")
+    clone = project.copy(room / "bloodcells")
+    project.set_params(clone, project.SMALL | {"folds": [0], "evaluate.views": 8, "compare.resamples": 200})
+    _leave_out(clone, "alexnet")
+    project.commit(clone, "small")
+    _set_up(clone)
+    _draw(room / "my-smears", images=60, seed=3)
+    _draw(room / "new-smears", images=20, seed=4)
+    _number_from(room / "new-smears", 500)
+    return Desk(clone)
+
+
+def _leave_out(clone: Path, model: str) -> None:
+    path = clone / "params.yaml"
+    params = yaml.safe_load(path.read_text())
+    del params["models"][model]
+    path.write_text(yaml.safe_dump(params, sort_keys=False))
+
+
+def _set_up(clone: Path) -> None:
+    """Lend the clone this environment as its own, as `make` would have made it."""
+    environment = clone / ".venv"
+    environment.mkdir()
+    for part in Path(sys.prefix).iterdir():
+        if part.name != "ready":
+            (environment / part.name).symlink_to(part)
+    (environment / "ready").touch()
+
+
+def _draw(folder: Path, images: int, seed: int) -> None:
+    folder.mkdir()
+    smears.draw(folder, images=images, seed=seed, progress=False, processes=1)
+
+
+def _number_from(folder: Path, first: int) -> None:
+    """Give the images of a drawn set numbers that another does not have."""
+    for path in (folder / "JPEGImages").iterdir():
+        path.rename(path.with_name(f"BloodImage_{int(path.stem[-5:]) + first:05d}.jpg"))
+    table = folder / "labels.csv"
+    table.write_text(re.sub(r"(?m)^,(\d+),", lambda row: f",{int(row[1]) + first},", table.read_text()))
+
+
+# ---- the pages followed
+
+
+@pytest.mark.parametrize("page", [FIRST, *(page for page in PAGES if page != FIRST)])
+def test_every_command_of_a_page_ends_well_and_prints_what_the_page_says(desk: Desk, page: str) -> None:
+    printed = desk.walk(page)
+    followed = [block for block in blocks(page) if not block.reason]
+    assert len(printed) == len(followed)
+    for block, said in zip(followed, printed, strict=True):
+        for line in block.prints.splitlines():
+            assert line in said, f"{block.commands} does not print {line!r} but\n{said}"
+
+
+def test_a_change_of_one_parameter_trains_nothing_and_is_reviewed(desk: Desk) -> None:
+    look_round, change = desk.walk("README.md")[1:3]
+    assert "abstains" in look_round or any(name in look_round for name in ("neutrophil", "eosinophil"))
+    assert "Running stage 'evaluate@resnet'" in change
+    assert "Running stage 'train" not in change
+    assert "`evaluate.views` 8 → 1" in change
+
+
+def test_a_model_that_is_added_is_the_only_one_trained(desk: Desk) -> None:
+    said = desk.walk("docs/add-a-model.md")[0]
+    assert re.findall(r"Running stage '(train@.+?)'", said) == ["train@mobilenet-0"]
+    assert "metrics/rendered/mobilenet.json" in said
+
+
+def test_a_sweep_has_an_experiment_for_each_value_and_the_chosen_one_is_reviewed(desk: Desk) -> None:
+    table, chosen = desk.walk("docs/review.md")[2:4]
+    assert re.search(r"rate-1.+ 0\.0005 ", table)
+    assert re.search(r"rate-2.+ 0\.002 ", table)
+    assert "`models.resnet.learning_rate`" in chosen
+
+
+def test_a_new_version_of_the_data_is_told_in_the_review(desk: Desk) -> None:
+    review = desk.walk("docs/data-versions.md")[2]
+    assert "the pin of the real data" in review
+    assert re.search(r"bccd has \d+ cells more", review)
+
+
+# ---- what is not run
+
+
+def test_what_is_not_run_is_listed_and_has_its_reason() -> None:
+    unrun = {page: [block for block in blocks(page) if block.reason] for page in PAGES}
+    assert {page: len(found) for page, found in unrun.items() if found} == NOT_RUN
+    for page, text in PAGES.items():
+        assert text.count("```sh") == len(blocks(page)), f"{page}: a block of commands that no test reads"
+        assert text.count("<!-- not run") == NOT_RUN.get(page, 0), page
+
+
+@pytest.mark.parametrize("page", NOT_RUN)
+def test_what_is_not_run_is_understood_all_the_same(page: str, tmp_path: Path) -> None:
+    commands = "".join(block.commands for block in blocks(page) if block.reason)
+    project.done("bash", "-n", "-c", commands, cwd=tmp_path)
+    shutil.copy(project.ROOT / "params.yaml", tmp_path)
+    values = re.findall(r"-S '?([\w.]+)=([^\s']+)", commands)
+    project.set_params(tmp_path, {key: yaml.safe_load(value) for key, value in values})
+    read_params(tmp_path / "params.yaml")
+    for module in re.findall(r" -m ([\w.]+)", commands):
+        assert (project.ROOT / module.replace(".", "/")).with_suffix(".py").is_file(), module
+    for target in re.findall(r"dvc repro (\S+\.yaml)", commands):
+        assert (project.ROOT / target).is_file(), target
+
+
+# ---- what the pages name
+
+
+def _anchor(heading: str) -> str:
+    """Give the name by which GitHub lets a heading be linked to."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_somewhere(page: str) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", PAGES[page]):
+        if link.startswith("http"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (project.ROOT / page).parent / path if path else project.ROOT / page
+        assert target.is_file(), f"{page} links to {link}"
+        if anchor:
+            headings = re.findall(r"(?m)^#+ (.+)$", target.read_text())
+            assert anchor in map(_anchor, headings), f"{page} links to {link}"
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "README.md"])
+def test_every_page_is_led_to(page: str) -> None:
+    assert any(f"({os.path.relpath(page, Path(other).parent)}" in text for other, text in PAGES.items())
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_parameter_and_make_target_named_is_there(page: str) -> None:
+    pipelines = "".join((project.ROOT / path).read_text() for path in ("dvc.yaml", "original/dvc.yaml"))
+    makefile = (project.ROOT / "Makefile").read_text()
+    sections = "|".join(Params.model_fields)
+    for name in re.findall(r"`([^`\n]+)`", PAGES[page]):
+        if re.fullmatch(r"(bloodcells|stages|tests|docs|locks|original|plots|metrics)/[\w./-]*", name):
+            declared = re.sub(r"/(DATASET|bccd|rendered)(?=/)", "/${dataset}", name).rstrip("/")
+            assert (project.ROOT / name).exists() or declared in pipelines, f"{page}: {name}"
+        if key := re.fullmatch(rf"((?:{sections})\.[\w.]+)(?:: .+|=.+)?", name):
+            section, value, *_ = key[1].split(".")
+            fields = getattr(Params.model_fields[section].annotation, "model_fields", {})
+            assert value in fields, f"{page}: {name}"
+        if target := re.fullmatch(r"make (\w+)", name):
+            assert re.search(rf"(?m)^{target[1]}:", makefile), f"{page}: {name}"
+
+
+# ---- the figures of the README
+
+
+def test_the_results_in_the_readme_are_those_of_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in (results.README, results.CHART, results.PARAMS):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(project.ROOT / path, tmp_path / path)
+    shutil.copytree(project.ROOT / results.PREDICTIONS, tmp_path / results.PREDICTIONS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["results"])
+    results.main()
+    remedy = "run `python -m docs.results`"
+    assert results.README.read_text() == PAGES["README.md"], remedy
+    made, kept = (np.asarray(Image.open(root / results.CHART).convert("RGB"), int) for root in (tmp_path, project.ROOT))
+    assert made.shape == kept.shape, remedy
+    assert np.abs(made - kept).max() <= 64, remedy  # other machines may round the edges of letters otherwise
+
+
+def test_no_figure_is_left_to_be_filled_in() -> None:
+    assert not [page for page, text in PAGES.items() if "TODO" in text]

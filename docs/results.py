@@ -2,6 +2,7 @@
 
 import argparse
 import itertools
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from bloodcells.scores import Predictions, read_predictions
 README, CHART = Path("README.md"), Path("docs", "real-cells.png")
 PARAMS = Path("locks", "bccd", "params.yaml")
 PREDICTIONS = Path("plots", "bccd", "predictions")
+PROVENANCE = Path("plots", "bccd", "provenance")
 WIDTH = 120
 
 
@@ -28,7 +30,8 @@ def main() -> None:
     params = read_params(PARAMS)
     models = read_models(params)
     entries = side_by_side(models)
-    write_text(README, filled(README.read_text(encoding="utf-8"), told(params, models, entries)))
+    content = f"{told(params, models, entries)}\n\n{took(params)}"
+    write_text(README, filled(README.read_text(encoding="utf-8"), content))
     cells = entries[0].cells
     comparison(CHART, f"Accuracy on {cells} real cells, and what the original report gave for 35", entries)
     print(f"written: {README}, {CHART}")
@@ -43,6 +46,21 @@ def side_by_side(models: Mapping[str, Predictions]) -> list[Entry]:
     """Give the rows: the models, always naming the largest class of the tested cells, the original report."""
     p = next(iter(models.values()))
     return compare(models, p.classes[int(np.bincount(p.actual).argmax())])
+
+
+def took(params: Params) -> str:
+    """Say how long all training took, and on which machine."""
+    runs = [
+        run
+        for name in params.models
+        for run in json.loads((PROVENANCE / f"{name}.json").read_text(encoding="utf-8"))["training"].values()
+    ]
+    minutes = sum(run["seconds"] for run in runs) / 60
+    devices = (
+        run["device"]["gpus"] or [f"{run['device']['processor']}, {run['device']['threads']} threads"] for run in runs
+    )
+    machines = sorted({name for device in devices for name in device})
+    return f"Training all {len(runs)} networks took {minutes:.0f} minutes ({'; '.join(machines)})."
 
 
 def told(params: Params, models: Mapping[str, Predictions], entries: list[Entry]) -> str:

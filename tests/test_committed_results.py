@@ -11,15 +11,17 @@ LOCKS = project.ROOT / "locks"
 REAL = sorted(path.parent.name for path in LOCKS.glob("*/dvc.lock"))
 
 
-def stale(folder: Path) -> str:
+def stale(folder: Path, *pipeline: str) -> str:
     """Say what a run would have to do beyond fetching what is missing; nothing, where all is current."""
-    result = project.command("dvc", "repro", "--dry", "--allow-missing", cwd=folder)
+    result = project.command("dvc", "repro", "--dry", "--allow-missing", *pipeline, cwd=folder)
     assert result.returncode == 0, f"{result.stdout}\n{result.stderr}"
     return "\n".join(line for line in result.stdout.splitlines() if line.startswith("Running stage"))
 
 
 def test_the_default_run_is_that_of_this_code(tmp_path: Path) -> None:
-    assert not stale(project.committed(tmp_path / "clone"))
+    folder = project.committed(tmp_path / "clone")
+    assert not stale(folder)
+    assert not stale(folder, "original/dvc.yaml")
 
 
 @pytest.mark.parametrize("name", REAL)
@@ -28,6 +30,8 @@ def test_a_kept_run_is_that_of_this_code(tmp_path: Path, name: str) -> None:
     for file in ("dvc.lock", "params.yaml"):
         (folder / file).write_bytes((LOCKS / name / file).read_bytes())
     assert not stale(folder)
+    (folder / "original" / "dvc.lock").write_bytes((LOCKS / name / "original.lock").read_bytes())
+    assert not stale(folder, "original/dvc.yaml")
 
 
 @pytest.mark.parametrize("name", REAL)

@@ -1,9 +1,9 @@
 """The README and the pages of docs/: every command is run, in the pages' order, as a reader would; and what they name
 is there.
 
-The reader is at a desk: a clone on parameters that take seconds, beside it the folders that the pages speak of. A page
-is run as one shell, its blocks one after another; a block of text after one must be in what that printed. What is not
-run says why in a comment above it, and is among `NOT_RUN`.
+The reader is at a desk: a clone on parameters that take seconds, without the stages that only read predictions, beside
+it the folders that the pages speak of. A page is run as one shell, its blocks one after another; a block of text after
+one must be in what that printed. What is not run says why in a comment above it, and is among `NOT_RUN`.
 """
 
 import os
@@ -22,6 +22,7 @@ from bloodcells import smears
 from bloodcells.params import Params, read_params
 from docs import results
 from tests import project
+from tests.stages.prepared import prepare
 
 PAGES = {
     str(path.relative_to(project.ROOT)): path.read_text()
@@ -34,6 +35,8 @@ FIRST = "docs/gpus-and-clusters.md"
 AFTER = {"docs/data-versions.md": "docs/your-data.md"}
 """Pages that go on from another one, as they say."""
 
+SMALLER = {"folds": [0], "evaluate.views": 8, "compare.resamples": 200, "review.least_accuracy": 0}
+
 INSTEAD = {
     "make test": "make --dry-run test",  # the tests can't run themselves
     "make speed": "make --dry-run speed",  # minutes, and a measurement needs the machine alone
@@ -43,6 +46,12 @@ NOT_RUN = {"README.md": 1, "docs/gpus-and-clusters.md": 4, "docs/the-original-re
 """How many blocks of a page are not run, each for the reason in the comment above it."""
 
 MARK = "@@ next block"
+
+THIS_COPY = 'exec 2>&1; bloodcells() { python -m bloodcells "$@"; }\n'
+"""The command `bloodcells` belongs to the project that was set up; here it is to be that of the clone."""
+
+LEFT_OUT = ("attention", "calibrate", "checks", "doubt")
+"""Stages of which no page tells the reader to run one alone; they read predictions, and are tested in tests/stages."""
 
 WHO = {
     f"GIT_{role}_{key}": value
@@ -88,7 +97,7 @@ class Desk:
             project.done("git", "switch", "--quiet", "--force", "main", cwd=self.clone)
             project.done("git", "clean", "--quiet", "--force", "-d", cwd=self.clone)
         script = "".join(f"echo '{MARK}'\n{_to_run(block)}" for block in blocks(page) if not block.reason)
-        said = project.done("bash", "-ec", f"exec 2>&1\n{script}", cwd=self.clone, **WHO)
+        said = project.done("bash", "-ec", THIS_COPY + script, cwd=self.clone, **WHO)
         self.printed[page] = said.split(f"{MARK}\n")[1:]
         if page == FIRST:
             project.commit(self.clone, "first run")
@@ -103,8 +112,11 @@ def _to_run(block: Block) -> str:
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     room = tmp_path_factory.mktemp("desk")
     clone = project.copy(room / "bloodcells")
-    project.set_params(clone, project.SMALL | {"folds": [0], "evaluate.views": 8, "compare.resamples": 200})
-    _leave_out(clone, "alexnet")
+    project.set_params(clone, project.SMALL | SMALLER)
+    _without(clone / "params.yaml", "models", "alexnet")
+    _without(clone / "dvc.yaml", "stages", *LEFT_OUT)
+    for results_of_others in ("metrics", "plots"):
+        shutil.rmtree(clone / results_of_others / "rendered")
     project.commit(clone, "small")
     _set_up(clone)
     _draw(room / "my-smears", images=60, seed=3)
@@ -113,11 +125,11 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     return Desk(clone)
 
 
-def _leave_out(clone: Path, model: str) -> None:
-    path = clone / "params.yaml"
-    params = yaml.safe_load(path.read_text())
-    del params["models"][model]
-    path.write_text(yaml.safe_dump(params, sort_keys=False))
+def _without(path: Path, section: str, *keys: str) -> None:
+    content = yaml.safe_load(path.read_text())
+    for key in keys:
+        del content[section][key]
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
 
 
 def _set_up(clone: Path) -> None:
@@ -208,6 +220,14 @@ def test_what_is_not_run_is_understood_all_the_same(page: str, tmp_path: Path) -
         assert (project.ROOT / target).is_file(), target
 
 
+def test_torchrun_starts_processes_that_train_together(tmp_path: Path) -> None:
+    assert "torchrun " in PAGES["docs/gpus-and-clusters.md"]
+    folder = prepare(tmp_path, {"train.epochs": 1, "train.devices": 2})
+    two = ("torchrun", "--standalone", "--nproc-per-node=2")
+    said = project.done(*two, "-m", "stages.train", "resnet", "0", cwd=folder, PYTHONPATH=str(project.ROOT))
+    assert said.count("chosen") == 1  # both have trained, and the first has written
+
+
 # ---- what the pages name
 
 
@@ -258,7 +278,8 @@ def test_the_results_in_the_readme_are_those_of_the_tables(tmp_path: Path, monke
     for path in (results.README, results.CHART, results.PARAMS):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(project.ROOT / path, tmp_path / path)
-    shutil.copytree(project.ROOT / results.PREDICTIONS, tmp_path / results.PREDICTIONS)
+    for folder in (results.PREDICTIONS, results.PROVENANCE):
+        shutil.copytree(project.ROOT / folder, tmp_path / folder)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["results"])
     results.main()

@@ -1,9 +1,8 @@
 """Revisions of a git repository: which two are compared, and the files of each, laid out in a folder."""
 
-import io
+import os
 import shutil
 import subprocess
-import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,9 +97,10 @@ def lay_out(root: Path, which: Revision, folder: Path) -> None:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source, folder / name, follow_symlinks=False)
     else:
-        archive = _git(root, "archive", "--format=tar", which.commit)
-        with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
-            tar.extractall(folder, filter="tar")
+        index = folder.with_name(f"{folder.name}.index")  # one of its own, so that what is staged stays so
+        _git(root, "read-tree", which.commit, GIT_INDEX_FILE=str(index.resolve()))
+        _git(root, "checkout-index", "--all", f"--prefix={folder.resolve()}/", GIT_INDEX_FILE=str(index.resolve()))
+        index.unlink()
 
 
 def changed_lines(base: Path, head: Path) -> dict[str, tuple[int, int]]:
@@ -128,8 +128,10 @@ def _is_shallow(root: Path) -> bool:
     return _git(root, "rev-parse", "--is-shallow-repository").stdout.strip() == b"true"
 
 
-def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+def _git(root: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
     try:
-        return subprocess.run(["git", *arguments], cwd=root, capture_output=True, check=False)
+        return subprocess.run(
+            ["git", *arguments], cwd=root, env=os.environ | environment, capture_output=True, check=False
+        )
     except FileNotFoundError:
         raise InputError("there is no program git: install it, since a review reads two revisions with it") from None

@@ -26,7 +26,8 @@ def find_model(which: str | None) -> Path:
         )
     from bloodcells.params import read_params  # noqa: PLC0415 (it loads pydantic, which a path does not need)
 
-    dataset = read_params().dataset
+    params = read_params()
+    dataset = params.dataset
     made = {path.stem: path for path in sorted(Path("artifacts", dataset, "predictors").glob("*.ckpt"))}
     if not made:
         raise InputError(f"the run on {dataset} has no predictor yet: run `dvc repro`, or give --model a path")
@@ -34,7 +35,10 @@ def find_model(which: str | None) -> Path:
         if which not in made:
             raise InputError(f"the run on {dataset} has no predictor {which!r} (there are {', '.join(made)})")
         return made[which]
-    accuracies = {name: _accuracy(Path("metrics", dataset, f"{name}.json")) for name in made}
+    present = [name for name in made if name in params.models]  # what a removed model has left doesn't count
+    if not present:
+        raise InputError(f"no model of params.yaml has a predictor yet: run `dvc repro`, or --model {next(iter(made))}")
+    accuracies = {name: _accuracy(Path("metrics", dataset, f"{name}.json")) for name in present}
     return made[max(accuracies, key=lambda name: accuracies[name])]
 
 

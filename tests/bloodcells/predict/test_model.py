@@ -48,6 +48,17 @@ def test_without_the_figures_there_is_no_default(run: Path) -> None:
     assert find_model("resnet").name == "resnet.ckpt"
 
 
+def test_what_a_removed_model_has_left_is_no_default(run: Path) -> None:
+    left = Path("artifacts", "rendered", "predictors", "mobilenet.ckpt")
+    left.touch()
+    assert find_model(None).name == "efficientnet.ckpt"
+    assert find_model("mobilenet") == left
+    for name in ("resnet", "efficientnet", "alexnet"):
+        left.with_name(f"{name}.ckpt").unlink()
+    with pytest.raises(InputError, match=r"no model of params.yaml has a predictor yet.*--model mobilenet"):
+        find_model(None)
+
+
 def test_before_a_run_there_is_no_model(run: Path) -> None:
     project.set_params(run, {"dataset": "bccd"})
     with pytest.raises(InputError, match=r"the run on bccd has no predictor yet: run `dvc repro`"):

@@ -85,11 +85,15 @@ class Desk:
 
     clone: Path
     printed: dict[str, list[str]] = field(default_factory=dict)
+    begun: set[str] = field(default_factory=set)
 
     def walk(self, page: str) -> list[str]:
         """Follow a page from where it starts; a page that was followed is not followed again."""
         if page in self.printed:
             return self.printed[page]
+        if page in self.begun:
+            pytest.fail(f"{page} did not end well: see its own test")
+        self.begun.add(page)
         if page in AFTER:
             self.walk(AFTER[page])
         elif page != FIRST:
@@ -137,7 +141,7 @@ def _set_up(clone: Path) -> None:
     environment = clone / ".venv"
     environment.mkdir()
     for part in Path(sys.prefix).iterdir():
-        if part.name != "ready":
+        if part.name not in ("ready", ".gitignore"):
             (environment / part.name).symlink_to(part)
     (environment / "ready").touch()
 

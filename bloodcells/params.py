@@ -23,6 +23,10 @@ class Rendered(_Section):
     seed: Seed
 
 
+class Bccd(_Section):
+    epochs_factor: float = Field(gt=0)
+
+
 class Clean(_Section):
     folds: int = Field(ge=2)
     seed: Seed
@@ -91,7 +95,6 @@ class Model(_Section):
     weights: str = Field(min_length=1)
     learning_rate: float = Field(gt=0)
     weight_decay: float = Field(ge=0)
-    epochs_factor: float = Field(gt=0, default=1.0)
 
 
 class Params(_Section):
@@ -99,6 +102,7 @@ class Params(_Section):
 
     dataset: Literal["rendered", "bccd"]
     rendered: Rendered
+    bccd: Bccd
     clean: Clean
     folds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
     image: Image

@@ -1,8 +1,9 @@
 """Snapshots of a training's state that cost little enough to be taken after each epoch.
 
 Tensors are copied in place into a file that is mapped into memory, which for AlexNet takes a tenth of writing a new
-file. Two such files take turns: a snapshot that a kill has cut short leaves the one before it whole. Nothing is
-forced to the disk, so a machine that loses power may lose the last half minute, or the snapshots.
+file. Such files take turns: a snapshot that a kill has cut short leaves the one before it whole, and so does each the
+one that was marked, such as that of the best epoch, which costs no copy of its own. Nothing is forced to the disk, so a
+machine that loses power may lose the last half minute, or the snapshots.
 """
 
 import math
@@ -22,17 +23,21 @@ _PLACE = "__place__"
 
 
 class Snapshots:
-    """The latest snapshot at a path, and beside it the two files that hold the tensors in turn."""
+    """The latest and the marked snapshot at a path, and beside it the three files that hold the tensors in turn."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._turn: int | None = None  # which of the files holds the latest, once that is known
+        self._index: dict[str, dict[str, Any]] | None = None  # what the path holds, once that is known
 
-    def save(self, content: dict[str, Any]) -> None:
+    def save(self, content: dict[str, Any], mark: bool = False) -> None:
         """Take a snapshot of tensors and plain values, nested as they like.
 
+        Args:
+            content: what to keep.
+            mark: keep it until another is marked, not only until the next is taken.
+
         Raises:
-            OSError: the disk is full; the snapshot before stays.
+            OSError: the disk is full; the snapshots before stay.
         """
         tensors: list[Tensor] = []
         end = 0
@@ -44,25 +49,29 @@ class Snapshots:
             return {_PLACE: start, **_form(tensor)}
 
         plain = apply_to_collection(content, Tensor, place)
-        if self._turn is None and self.path.is_file():
-            self._turn = read(self.path)["turn"]
-        self._turn = 0 if self._turn is None else 1 - self._turn
-        memory = _mapped(self._file(self._turn), end)
+        if self._index is None:
+            self._index = read(self.path) if self.path.is_file() else {}
+        taken = {entry["file"] for entry in self._index.values()}
+        number = next(number for number in range(3) if number not in taken)
+        memory = _mapped(self._file(number), end)
         start = 0
         for tensor in tensors:
             _view(memory, start, **_form(tensor)).copy_(tensor)
             start += -(-tensor.nbytes // _ALIGNED) * _ALIGNED
-        save({"turn": self._turn, "size": end, "content": plain}, self.path)
+        entry = {"file": number, "size": end, "content": plain}
+        index = self._index | {"latest": entry} | ({"marked": entry} if mark else {})
+        save(index, self.path)
+        self._index = index
 
-    def load(self) -> dict[str, Any]:
-        """Give the latest snapshot back, its tensors in memory of their own.
+    def load(self, marked: bool = False) -> dict[str, Any]:
+        """Give the latest or the marked snapshot back, its tensors in memory of their own.
 
         Raises:
             InputError: there is none, or it is broken.
         """
-        found = read(self.path)
-        self._turn = found["turn"]
-        file = self._file(found["turn"])
+        self._index = read(self.path)
+        found = self._index["marked" if marked else "latest"]
+        file = self._file(found["file"])
         if not file.is_file() or file.stat().st_size < found["size"]:
             raise InputError(f"{file} is broken: remove {self.path.parent}, and the training starts anew")
         memory = _mapped(file, found["size"])
@@ -80,8 +89,8 @@ class Snapshots:
         content: dict[str, Any] = take(found["content"])
         return content
 
-    def _file(self, turn: int) -> Path:
-        return self.path.with_name(f"{self.path.name}.{turn}")
+    def _file(self, number: int) -> Path:
+        return self.path.with_name(f"{self.path.name}.{number}")
 
 
 def _mapped(file: Path, size: int) -> Tensor:

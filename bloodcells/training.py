@@ -27,7 +27,6 @@ from bloodcells.networks import normalise
 from bloodcells.snapshots import Snapshots
 
 LAST = "last.ckpt"
-BEST = "best.ckpt"
 
 
 @dataclass(frozen=True)
@@ -123,10 +122,11 @@ def train(
         logging.getLogger(logger).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module=r"lightning\.")  # advice on workers, samplers and logging intervals
     on_gpu = torch.cuda.is_available()
-    last, best = side / LAST, Snapshots(side / BEST)
+    last = side / LAST
+    snapshots = Snapshots(last)
     if on_gpu and recipe.devices > torch.cuda.device_count():
         raise InputError(f"train.devices is {recipe.devices}, and this machine has {torch.cuda.device_count()} GPUs")
-    record = _Record(best, title, recipe, on_epoch)
+    record = _Record(title, recipe, on_epoch)
     trainer = Trainer(
         accelerator="gpu" if on_gpu else "cpu",
         devices=recipe.devices,
@@ -140,7 +140,7 @@ def train(
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        plugins=[_CheckpointIO(Snapshots(last))],
+        plugins=[_CheckpointIO(snapshots, record)],
         callbacks=[
             record,
             ModelCheckpoint(
@@ -152,7 +152,9 @@ def train(
     trainer.fit(module, ckpt_path=last if last.is_file() else None, weights_only=True)
     if not trainer.is_global_zero:
         return None
-    return Result(best.load(), record.best_epoch, record.history)
+    weights = snapshots.load(marked=True)["state_dict"]
+    state = {name.removeprefix("network."): tensor for name, tensor in weights.items()}
+    return Result(state, record.best_epoch, record.history)
 
 
 def use_bf16(network: nn.Module, precision: str, on_gpu: bool) -> bool:
@@ -260,10 +262,10 @@ class _Batches(BatchSampler):
 
 
 class _Record(Callback):
-    """Keeps the curves and the best weights, and shows how far it is."""
+    """Keeps the curves, knows the best epoch, and shows how far it is."""
 
-    def __init__(self, best: Snapshots, title: str, recipe: Recipe, on_epoch: Callable[[Epoch], None]) -> None:
-        self._best, self.on_epoch = best, on_epoch
+    def __init__(self, title: str, recipe: Recipe, on_epoch: Callable[[Epoch], None]) -> None:
+        self.on_epoch = on_epoch
         self.history: list[Epoch] = []
         self.best_epoch, self.best_loss = 0, math.inf
         self._title, self._epochs, self._choose_over = title, recipe.epochs, recipe.choose_over
@@ -299,8 +301,6 @@ class _Record(Callback):
         loss = sum(recent) / len(recent)
         if loss < self.best_loss or not self.best_epoch:
             self.best_epoch, self.best_loss = epoch.epoch, loss
-            if trainer.is_global_zero:
-                self._best.save(pl_module.network.state_dict())
         if trainer.is_global_zero and self._bar is not None:
             self.on_epoch(epoch)
             self._bar.set_postfix_str(
@@ -314,14 +314,14 @@ class _Record(Callback):
 
 
 class _CheckpointIO(TorchCheckpointIO):
-    """Has Lightning's checkpoint, after each epoch the same path, kept as snapshots."""
+    """Has Lightning's checkpoint, after each epoch the same path, kept as snapshots; that of the best is marked."""
 
-    def __init__(self, snapshots: Snapshots) -> None:
+    def __init__(self, snapshots: Snapshots, record: _Record) -> None:
         super().__init__()
-        self._snapshots = snapshots
+        self._snapshots, self._record = snapshots, record
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        self._snapshots.save(checkpoint)
+        self._snapshots.save(checkpoint, mark=self._record.best_epoch == len(self._record.history))
 
     def load_checkpoint(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         return self._snapshots.load()

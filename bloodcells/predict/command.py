@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 from bloodcells.predict.choice import find_model
-from bloodcells.predict.quick import import_torchvision
 from bloodcells.predict.sources import find_sources
 
 _HELP = """\
@@ -55,7 +54,6 @@ def main(arguments: argparse.Namespace) -> None:
     try:
         sources = find_sources(arguments.images, apart=arguments.explain)
         model = find_model(arguments.model)
-        import_torchvision()
         from bloodcells.predict.run import answer_all  # noqa: PLC0415 (it needs torch, which --help does not)
 
         if not answer_all(sources, model, form, arguments.explain):

@@ -47,6 +47,20 @@ def test_what_was_loaded_stays_when_another_is_taken(tmp_path: Path) -> None:
     assert same(loaded, content(1))
 
 
+def test_the_marked_one_stays_until_another_is_marked(tmp_path: Path) -> None:
+    snapshots = Snapshots(tmp_path / "last")
+    marked = 0
+    for seed in range(1, 9):
+        mark = seed in (1, 2, 5)
+        snapshots.save(content(seed), mark=mark)
+        marked = seed if mark else marked
+        if seed == 6:
+            snapshots = Snapshots(tmp_path / "last")  # as in a run that goes on
+        assert same(Snapshots(tmp_path / "last").load(marked=True), content(marked))
+        assert same(Snapshots(tmp_path / "last").load(), content(seed))
+    assert len(list(tmp_path.iterdir())) == 4
+
+
 @pytest.mark.parametrize("taken", [1, 2, 3])
 def test_one_that_was_cut_short_leaves_the_one_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: int

@@ -3,9 +3,10 @@ import sys
 
 SCRIPT = """
 import sys
-from bloodcells.predict.quick import import_torchvision
-import_torchvision()
-import torch, torchvision
+import torch
+from bloodcells.networks import build
+from bloodcells.vision import torchvision
+build("resnet18", 4, 64)
 assert "torch._dynamo" not in sys.modules, "the compiler is loaded"
 boxes = torch.tensor([[0.0, 0, 0, 4, 4]])
 print(torchvision.ops.roi_align(torch.ones(1, 1, 8, 8), boxes, 2).sum().item())

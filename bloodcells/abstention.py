@@ -5,12 +5,14 @@ Classification, JMLR 11 (2010), 1605-1641; Y. Geifman and R. El-Yaniv, Selective
 Networks, NIPS 2017. Coverage is the share of the cells that are answered, risk the share of the answers that are wrong.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import bdtr
 
 from bloodcells.calibration import cooled, fit_temperature
 from bloodcells.scores import Predictions, wilson
@@ -20,21 +22,42 @@ Floats = NDArray[np.float64]
 NEVER = 1.0001
 """A threshold that no confidence reaches."""
 
+ASSURANCE = 0.9
+"""With which the validation cells must show that the risk is kept."""
+
 _GRID = np.arange(10_001) / 10_000  # four digits: the threshold in a table is the very one that was applied
 
 
+def cells_needed(risk: float) -> int:
+    """Give how many answers, none of them wrong, it takes to show with `ASSURANCE` that at most `risk` are wrong."""
+    return math.ceil(math.log(1 - ASSURANCE) / math.log1p(-risk))
+
+
 def fit_threshold(confidence: ArrayLike, right: ArrayLike, risk: float) -> float:
-    """Give the smallest threshold at which at most `risk` of the answered cells are wrong; `NEVER` if there is none.
+    """Give the smallest threshold whose answers show that at most `risk` of such answers are wrong.
 
     A cell is answered where its confidence (n,) is at least the threshold; `right` (n,) tells which answers are.
-    This is the risk on the cells given, the smallest of many thresholds chosen by it: on others it may be larger, and
-    nothing here bounds by how much (Geifman and El-Yaniv's algorithm 1 would, at a price in coverage that a
-    few hundred cells can't pay). Judge it on cells of which it knows nothing, with the interval of `Answers`.
+    With `ASSURANCE` 0.9, answers show it if so few would be wrong in at most one set in ten at a larger risk: an exact
+    one-sided binomial test, or Clopper and Pearson's upper bound, Biometrika 26 (1934), at or below `risk`. A bound,
+    since the mere share of wrong answers is an underestimate: the epoch and the temperature were fitted on the same
+    cells. It holds for one threshold, and this is the smallest of several, uncorrected (Geifman and El-Yaniv's
+    algorithm 1 would correct for that, at a price in coverage that a few hundred cells can't pay). So judge it
+    on other cells, with the interval of `Answers`.
+
+    Fewer cells than `cells_needed` can't show it at all. With them this is the smallest threshold at which at
+    most `risk` of these very answers are wrong.
+
+    Returns:
+        The threshold; `NEVER` if there is none.
     """
     sure, wrong = np.asarray(confidence, np.float64), ~np.asarray(right, np.bool_)
     answered = len(sure) - np.searchsorted(np.sort(sure), _GRID)
     mistakes = wrong.sum() - np.searchsorted(np.sort(sure[wrong]), _GRID)
-    enough = np.flatnonzero((answered > 0) & (mistakes <= risk * answered))
+    if len(sure) < cells_needed(risk):
+        kept = mistakes <= risk * answered
+    else:
+        kept = bdtr(mistakes, answered, risk) <= 1 - ASSURANCE + 1e-12  # that rounding doesn't refuse the very limit
+    enough = np.flatnonzero((answered > 0) & kept)
     return float(_GRID[enough[0]]) if len(enough) else NEVER
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
 from bloodcells.scores import DIGITS, wilson
@@ -39,6 +38,8 @@ def fit_temperature(probabilities: ArrayLike, actual: ArrayLike) -> float:
     Raises:
         ValueError: no cell.
     """
+    from scipy.optimize import minimize_scalar  # noqa: PLC0415 (slow to import, and `cooled` can do without it)
+
     logs, truth = _logs(probabilities), np.asarray(actual, np.int64)
     if not len(truth):
         raise ValueError("a temperature needs cells")

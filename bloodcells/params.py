@@ -23,10 +23,6 @@ class Rendered(_Section):
     seed: Seed
 
 
-class Bccd(_Section):
-    epochs_factor: float = Field(gt=0)
-
-
 class Clean(_Section):
     folds: int = Field(ge=2)
     seed: Seed
@@ -95,6 +91,7 @@ class Model(_Section):
     weights: str = Field(min_length=1)
     learning_rate: float = Field(gt=0)
     weight_decay: float = Field(ge=0)
+    bccd_epochs_factor: float = Field(gt=0, default=1.0)
 
 
 class Params(_Section):
@@ -102,7 +99,6 @@ class Params(_Section):
 
     dataset: Literal["rendered", "bccd"]
     rendered: Rendered
-    bccd: Bccd
     clean: Clean
     folds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
     image: Image

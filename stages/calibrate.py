@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bloodcells.abstention import ASSURANCE, cells_needed
 from bloodcells.charts import reliability_diagrams, risk_coverage_curves
 from bloodcells.confidence import (
     ABSTENTION_COLUMNS,
@@ -115,9 +116,8 @@ def _page(params: Params, models: Mapping[str, Confidence]) -> str:
         "\n".join(item(calibration_in_words(name, model)) for name, model in models.items()),
         "## Abstaining",
         paragraph(
-            f"A model answers where its confidence, with temperature, reaches a threshold: the smallest at which "
-            f"at most {percent(target)} of the answers on validation are wrong. On the tested cells, whose labels had "
-            "no part in it:",
+            "A model answers where its confidence, with temperature, reaches a threshold: the smallest at which "
+            f"{_shown(models, target)} On the tested cells, whose labels had no part in it:",
         ),
         abstention_markdown(models),
         paragraph(
@@ -131,6 +131,19 @@ def _page(params: Params, models: Mapping[str, Confidence]) -> str:
         ),
     ]
     return "\n\n".join(blocks) + "\n"
+
+
+def _shown(models: Mapping[str, Confidence], target: float) -> str:
+    cells, needed = min(model.validated.cells for model in models.values()), cells_needed(target)
+    if cells < needed:
+        return (
+            f"at most {percent(target)} of the answers on validation are wrong. (Its {cells} cells are too few to show "
+            f"that other answers keep this risk: {needed}, all right, would be the fewest.)"
+        )
+    return (
+        f"the answers on validation show, with {percent(ASSURANCE, 0)} assurance, that at most {percent(target)} of "
+        "such answers are wrong."
+    )
 
 
 if __name__ == "__main__":

@@ -123,7 +123,7 @@ def cells_of(pixels: Pixels, rows: list[dict[str, str]], part: str) -> Cells:
 def recipe_of(params: Params, model: str) -> Recipe:
     """Gather what the parameters say of training this model."""
     train_params, settings = params.train, params.model(model)
-    factor = params.bccd.epochs_factor if params.dataset == "bccd" else 1
+    factor = settings.bccd_epochs_factor if params.dataset == "bccd" else 1
     return Recipe(
         epochs=max(1, round(train_params.epochs * factor)),
         batch_size=train_params.batch_size,
@@ -144,7 +144,7 @@ def recipe_of(params: Params, model: str) -> Recipe:
 def _identity(params: Params, model: str, split: Path, parts: Sequence[Cells]) -> str:
     """Hash all that defines this run, so that a changed run never goes on from another's epochs."""
     digest = hashlib.sha256(split.read_bytes())
-    defining = params.model_dump(include={"bccd", "dataset", "image", "train"}) | params.model(model).model_dump()
+    defining = params.model_dump(include={"dataset", "image", "train"}) | params.model(model).model_dump()
     digest.update(json.dumps(defining, sort_keys=True).encode())
     digest.update(torch.__version__.encode())
     weights = Path(params.model(model).weights)

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 from sklearn import metrics
 
 from bloodcells import abstention
-from bloodcells.abstention import NEVER, Rule, answers, fit_threshold, risk_coverage, rules_by_fold
+from bloodcells.abstention import NEVER, Rule, answers, cells_needed, fit_threshold, risk_coverage, rules_by_fold
 from bloodcells.calibration import cooled, fit_temperature
 from bloodcells.scores import Predictions, predictions
 
@@ -24,15 +25,40 @@ def test_the_threshold_is_the_smallest_that_keeps_the_risk() -> None:
     assert fit_threshold(confidence, right, risk=0.4) == 0.0  # all of them
 
 
-def test_no_smaller_threshold_would_do() -> None:
+def test_many_cells_must_show_the_risk_and_no_smaller_threshold_would() -> None:
     random = np.random.default_rng(1)
-    confidence = random.uniform(0.3, 1, 200)
-    right = random.random(200) < confidence
+    confidence = random.uniform(0.3, 1, 400)
+    right = random.random(400) < np.sqrt(confidence)
+
+    def upper_bound(threshold: float) -> float:
+        found = answers(confidence, right, threshold)
+        # one-sided with 90 % is two-sided with 80 %
+        return float(binomtest(found.wrong, found.answered).proportion_ci(0.8).high)
+
     found = fit_threshold(confidence, right, risk=0.1)
-    assert 0.3 < found < 1
-    assert (answers(confidence, right, found).risk or 0) <= 0.1
-    below = [answers(confidence, right, threshold).risk or 0 for threshold in np.linspace(0, found - 1e-4, 500)]
-    assert min(below) > 0.1
+    assert 0.3 < found < 0.99
+    assert upper_bound(found) <= 0.1
+    assert min(upper_bound(threshold) for threshold in np.linspace(0, found - 1e-4, 300)) > 0.1
+
+
+def test_it_takes_so_many_answers_to_show_a_risk() -> None:
+    assert cells_needed(0.05) == 45  # 0.95^45 = 0.0994 and 0.95^44 = 0.1047
+    sure = np.full(45, 0.9)
+    assert fit_threshold(sure, np.ones(45, bool), risk=0.05) == 0
+    assert fit_threshold(sure, np.arange(45) > 0, risk=0.05) == NEVER  # one wrong of 45 may well be 10 % of all
+    assert fit_threshold(sure[1:], np.arange(44) > 0, risk=0.05) == 0  # fewer can't show it: the mere share counts
+
+
+def test_on_other_cells_the_risk_is_kept_nine_times_in_ten() -> None:
+    random = np.random.default_rng(3)
+    kept = 0
+    for _ in range(200):
+        confidence = np.where(random.random(150) < 0.7, 0.9, 0.5)  # two groups: so one threshold of any use
+        right = random.random(150) < np.where(confidence > 0.7, 0.97, 0.6)
+        threshold = fit_threshold(confidence, right, risk=0.05)
+        true_risk = 0.0 if threshold > 0.9 else 0.03 if threshold > 0.5 else 0.3 * 0.4 + 0.7 * 0.03
+        kept += true_risk <= 0.05
+    assert kept >= 180
 
 
 def test_where_no_threshold_keeps_the_risk_nothing_is_answered() -> None:

@@ -59,7 +59,7 @@ def test_where_a_checkpoint_comes_from_stands_beside_it(whole: Path) -> None:
 def test_real_cells_are_trained_on_for_longer(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_bytes((project.ROOT / "params.yaml").read_bytes())
     for dataset, epochs in (("rendered", 3), ("bccd", 8)):
-        project.set_params(tmp_path, {"dataset": dataset, "train.epochs": 3, "bccd.epochs_factor": 2.5})
+        project.set_params(tmp_path, {"dataset": dataset, "train.epochs": 3, "models.resnet.bccd_epochs_factor": 2.5})
         assert recipe_of(read_params(tmp_path / "params.yaml"), "resnet").epochs == epochs
 
 

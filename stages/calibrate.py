@@ -127,10 +127,14 @@ def _page(params: Params, models: Mapping[str, Confidence]) -> str:
         ),
         paragraph(
             "`bloodcells predict` has the thresholds of all validation cells:",
-            ", ".join(f"{name} {model.rule.threshold:.4f}" for name, model in models.items()) + ".",
+            ", ".join(f"{name} {_threshold(model)}" for name, model in models.items()) + ".",
         ),
     ]
     return "\n\n".join(blocks) + "\n"
+
+
+def _threshold(model: Confidence) -> str:
+    return f"{model.rule.threshold:.4f}" if model.rule.threshold <= 1 else "none (it never answers)"
 
 
 def _shown(models: Mapping[str, Confidence], target: float) -> str:

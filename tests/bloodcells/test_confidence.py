@@ -27,7 +27,7 @@ HOMES = 1 - VALIDATION.folds
 
 @pytest.fixture(scope="module")
 def found() -> Confidence:
-    return confidence.examine(TESTED, VALIDATION, HOMES, risk=0.1, resamples=200, seed=1)
+    return confidence.examine(TESTED, VALIDATION, HOMES, risk=0.2, resamples=200, seed=1)
 
 
 def test_each_fold_is_judged_by_its_own_rule(found: Confidence) -> None:
@@ -53,10 +53,10 @@ def test_modest_probabilities_are_mended_by_the_temperature(found: Confidence) -
 
 
 def test_the_rule_to_predict_with_is_that_of_all_validation_cells(found: Confidence) -> None:
-    assert found.rule == Rule.fit(VALIDATION, 0.1)
+    assert found.rule == Rule.fit(VALIDATION, 0.2)
     assert found.validated.cells == 150
     assert found.validated.risk is not None
-    assert found.validated.risk <= 0.1
+    assert found.validated.risk <= 0.2
 
 
 def test_the_tables_hold_a_row_per_model_and_setting_and_per_fold(found: Confidence) -> None:

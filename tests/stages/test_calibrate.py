@@ -36,6 +36,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(sys, "argv", ["calibrate"])
     params = yaml.safe_load(PARAMS.read_text())
     params |= {"dataset": "rendered", "folds": [0, 1], "compare": {"resamples": 100, "seed": 1}}
+    params["evaluate"]["risk"] = 0.2
     params["models"] = dict.fromkeys(("resnet", "alexnet"), params["models"]["resnet"])
     Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     rows = [(f"{i}.jpg", CLASSES[0], i % 3) for i in range(CELLS)]
@@ -61,7 +62,7 @@ def test_tables_pictures_and_a_page_are_left_and_the_page_is_printed(
     page = (PLOTS / "calibration.md").read_text()
     assert capsys.readouterr().out == page
     assert max(map(len, page.splitlines())) <= 80
-    for said in ("resnet", "alexnet", "60 tested cells", "Abstaining", "5.0 %"):
+    for said in ("resnet", "alexnet", "60 tested cells", "Abstaining", "90 % assurance", "20.0 %"):
         assert said in page
     assert [(row["model"], row["setting"]) for row in rows_of("calibration.csv")] == [
         (model, setting) for model in ("resnet", "alexnet") for setting in ("as it is", "with temperature")
@@ -71,6 +72,17 @@ def test_tables_pictures_and_a_page_are_left_and_the_page_is_printed(
         with Image.open(PLOTS / f"{name}.png") as picture:
             assert picture.width > 800
     assert "nan" not in "".join(path.read_text() for path in PLOTS.glob("*.csv"))
+
+
+def test_the_page_says_when_validation_is_too_small_to_show_a_risk(project: Path) -> None:
+    project_params = yaml.safe_load(Path("params.yaml").read_text())
+    project_params["evaluate"]["risk"] = 0.001
+    Path("params.yaml").write_text(yaml.safe_dump(project_params, sort_keys=False))
+    calibrate.main()
+    page = " ".join((PLOTS / "calibration.md").read_text().split())
+    assert "120 cells are too few" in page
+    assert "2302, all right, would be the fewest" in page  # 0.999^2302 is just below 0.1
+    assert "none (it never answers)" in page
 
 
 def test_the_answers_can_be_counted_again_from_the_tables(project: Path) -> None:

@@ -25,7 +25,15 @@ NEVER = 1.0001
 ASSURANCE = 0.9
 """With which the validation cells must show that the risk is kept."""
 
-_GRID = np.arange(10_001) / 10_000  # four digits: the threshold in a table is the very one that was applied
+DIGITS = 4
+"""Of thresholds, of the confidence that is held against them, and of what `bloodcells predict` shows."""
+
+_GRID = np.arange(10**DIGITS + 1) / 10**DIGITS
+
+
+def confidence(probabilities: ArrayLike, temperature: float | Floats) -> Floats:
+    """Give the largest cooled probability of each row (n, k), rounded as it is shown and held against a threshold."""
+    return np.asarray(cooled(probabilities, temperature).max(axis=1).round(DIGITS))
 
 
 def cells_needed(risk: float) -> int:
@@ -72,8 +80,8 @@ class Rule:
     def fit(cls, validation: Predictions, risk: float) -> Self:
         """Fit both on predictions of cells that the networks did not train on; `risk` as in `fit_threshold`."""
         temperature = fit_temperature(validation.probabilities, validation.actual)
-        confidence = cooled(validation.probabilities, temperature).max(axis=1)
-        return cls(temperature, fit_threshold(confidence, validation.predicted == validation.actual, risk))
+        sure = confidence(validation.probabilities, temperature)
+        return cls(temperature, fit_threshold(sure, validation.predicted == validation.actual, risk))
 
 
 def rules_by_fold(validation: Predictions, homes: ArrayLike, folds: Iterable[int], risk: float) -> dict[int, Rule]:

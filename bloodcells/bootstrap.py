@@ -51,7 +51,8 @@ SCORES: Mapping[str, Callable[[Floats], Floats]] = {
 """The scores, each of confusion matrices (…, k, k) that have a row per actual class.
 
 The means are over the classes, each against the rest; mean sensitivity is also called balanced accuracy. A class
-without a cell is left out of all three; the F1 of a class is 2 hits / (its cells + those taken for it).
+without a cell is left out of mean sensitivity and macro F1, one that has every cell of mean specificity. The F1 of a
+class is 2 hits / (its cells + those taken for it).
 """
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bloodcells.abstention import Answers, Rule, answers, risk_coverage, rules_by_fold
+from bloodcells.abstention import Answers, Rule, answers, confidence, risk_coverage, rules_by_fold
 from bloodcells.calibration import (
     Bin,
     CalibrationError,
@@ -50,6 +50,7 @@ class Confidence:
         settings: `RAW` and `COOLED`.
         accuracy: share of the tested cells that are right.
         rules: of each tested fold, fitted without the labels of its cells.
+        fitted: how many validation cells a rule was fitted on, at the fewest.
         by_fold: the answers under these rules.
         tested: their sum.
         rule: fitted on all validation cells: that of `bloodcells predict`.
@@ -60,6 +61,7 @@ class Confidence:
     settings: Mapping[str, Setting]
     accuracy: float
     rules: Mapping[int, Rule]
+    fitted: int
     by_fold: Mapping[int, Answers]
     tested: Answers
     rule: Rule
@@ -87,25 +89,26 @@ def examine(
     thresholds = np.array([rule.threshold for rule in of_cells])
     right = tested.predicted == tested.actual
     chances = cooled(tested.probabilities, temperatures)
-    sure = chances.max(axis=1)
+    sure = confidence(tested.probabilities, temperatures)
 
     def setting(temperature: float, probabilities: Floats) -> Setting:
-        confidence = probabilities.max(axis=1)
+        largest = probabilities.max(axis=1)
         return Setting(
             temperature,
-            float(confidence.mean()),
-            calibration_error(confidence, right, resamples, seed),
+            float(largest.mean()),
+            calibration_error(largest, right, resamples, seed),
             brier(probabilities, tested.actual),
             negative_log_likelihood(probabilities, tested.actual),
-            reliability(confidence, right),
+            reliability(largest, right),
         )
 
     rule = Rule.fit(validation, risk)
-    validation_sure = cooled(validation.probabilities, rule.temperature).max(axis=1)
+    validation_sure = confidence(validation.probabilities, rule.temperature)
     return Confidence(
         settings={RAW: setting(1.0, tested.probabilities), COOLED: setting(float(temperatures.mean()), chances)},
         accuracy=float(right.mean()),
         rules=rules,
+        fitted=min(int((np.asarray(homes) != fold).sum()) for fold in folds),
         by_fold={
             fold: answers(sure[tested.folds == fold], right[tested.folds == fold], rules[fold].threshold)
             for fold in folds

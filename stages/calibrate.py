@@ -117,7 +117,7 @@ def _page(params: Params, models: Mapping[str, Confidence]) -> str:
         "## Abstaining",
         paragraph(
             "A model answers where its confidence, with temperature, reaches a threshold: the smallest at which "
-            f"{_shown(models, target)} On the tested cells, whose labels had no part in it:",
+            f"{_shown(models, target)} On the tested cells, whose labels it was not fitted on:",
         ),
         abstention_markdown(models),
         paragraph(
@@ -138,7 +138,7 @@ def _threshold(model: Confidence) -> str:
 
 
 def _shown(models: Mapping[str, Confidence], target: float) -> str:
-    cells, needed = min(model.validated.cells for model in models.values()), cells_needed(target)
+    cells, needed = min(model.fitted for model in models.values()), cells_needed(target)
     if cells < needed:
         return (
             f"at most {percent(target)} of the answers on validation are wrong. (Its {cells} cells are too few to show "

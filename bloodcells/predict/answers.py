@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 from torch import nn
 
+from bloodcells.abstention import DIGITS
 from bloodcells.calibration import cooled
 from bloodcells.errors import InputError
 from bloodcells.networks import predict
@@ -23,8 +24,6 @@ ABSTAINS, ERROR = "abstains", "error"
 
 BATCH = 32
 """Images that the network is shown at a time."""
-
-_DIGITS = 4
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -103,7 +102,7 @@ def _answers(group: Sequence[Seen | InputError], predictor: Predictor, network: 
     rows: Iterator[list[float]] = iter(())
     if shown:
         raw = predict(network, np.stack(shown), checkpoint, predictor.views)
-        rows = iter(cooled(raw, predictor.temperature).round(_DIGITS).tolist())
+        rows = iter(cooled(raw, predictor.temperature).round(DIGITS).tolist())
     made = []
     for seen in group:
         if isinstance(seen, InputError):
@@ -119,6 +118,8 @@ def judge(seen: Seen, probabilities: dict[str, float], threshold: float) -> Answ
     likeliest = max(probabilities, key=lambda name: probabilities[name], default="")
     reasons = seen.doubts
     if probabilities and probabilities[likeliest] < threshold:
-        needed = f"an answer needs {threshold:.3f}" if threshold <= 1 else "no confidence is enough for this model"
-        reasons = (*reasons, f"unsure: {likeliest} with {probabilities[likeliest]:.3f}, and {needed}")
+        needed = (
+            f"an answer needs {threshold:.{DIGITS}f}" if threshold <= 1 else "no confidence is enough for this model"
+        )
+        reasons = (*reasons, f"unsure: {likeliest} with {probabilities[likeliest]:.{DIGITS}f}, and {needed}")
     return Answer(ABSTAINS if reasons else likeliest, reasons, likeliest, probabilities, seen)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from bloodcells.errors import InputError
-from bloodcells.networks import Checkpoint
+from bloodcells.networks import Checkpoint, read
 from bloodcells.predictors import Predictor
 
 NOTICE = "Not for diagnosis."
@@ -30,10 +30,10 @@ class Model:
         own = self.predictor
         if not self.calibrated:
             return f"{own.name}, a plain checkpoint: not calibrated, and it answers however unsure it is."
-        wrong = f"at most {100 * own.risk:g} % of the answers on validation are wrong"
+        kept = f"on validation at most {100 * own.risk:g} % of its answers are wrong"
         if own.threshold > 1:
-            return f"{own.name}, calibrated: it never answers, since at no confidence {wrong}."
-        return f"{own.name}, calibrated: it answers from a confidence of {own.threshold:.3f}, so that {wrong}."
+            return f"{own.name}, calibrated: it never answers, since no confidence shows that {kept}."
+        return f"{own.name}, calibrated: it answers from a confidence of {own.threshold:.4f}, so that {kept}."
 
     def network(self) -> nn.Module:
         """Build its network, ready to evaluate, on a GPU if there is one.
@@ -61,8 +61,13 @@ def load_model(path: Path) -> Model:
     try:
         try:
             return Model(Predictor.load(path), calibrated=True)
-        except InputError:
-            checkpoint = Checkpoint.load(path)
+        except InputError as no_predictor:
+            try:
+                checkpoint = Checkpoint.load(path)
+            except InputError:
+                if "checkpoint" in read(path):  # it is a predictor, though not of this version
+                    raise no_predictor from None
+                raise
     except (AttributeError, IndexError, TypeError) as error:  # torch reads some texts as broken pickles
         raise InputError(f"{path} holds no model ({error}): give the path of a predictor or a checkpoint") from None
     return Model(Predictor(checkpoint.architecture, checkpoint, 1.0, 0.0, 1.0, _VIEWS), calibrated=False)

@@ -4,7 +4,16 @@ from scipy.stats import binomtest
 from sklearn import metrics
 
 from bloodcells import abstention
-from bloodcells.abstention import NEVER, Rule, answers, cells_needed, fit_threshold, risk_coverage, rules_by_fold
+from bloodcells.abstention import (
+    NEVER,
+    Rule,
+    answers,
+    cells_needed,
+    confidence,
+    fit_threshold,
+    risk_coverage,
+    rules_by_fold,
+)
 from bloodcells.calibration import cooled, fit_temperature
 from bloodcells.scores import Predictions, predictions
 
@@ -95,9 +104,18 @@ def test_a_rule_is_the_threshold_of_cooled_probabilities() -> None:
     p = made_up()
     rule = Rule.fit(p, risk=0.2)
     assert rule.temperature == fit_temperature(p.probabilities, p.actual)
-    sure = cooled(p.probabilities, rule.temperature).max(axis=1)
+    sure = cooled(p.probabilities, rule.temperature).max(axis=1).round(4)
     assert rule.threshold == fit_threshold(sure, p.predicted == p.actual, 0.2)
     assert 0.3 < rule.threshold < 1
+
+
+def test_a_wrong_answer_just_below_the_threshold_stays_below_when_it_is_rounded() -> None:
+    # 0.89996 is shown as 0.9000: a threshold of 0.9 would let it in again.
+    chances = np.array([[0.95, 0.05, 0, 0], [0.95, 0.05, 0, 0], [0.89996, 0.10004, 0, 0]])
+    sure = confidence(chances, 1.0)
+    assert sure[2] == 0.9
+    threshold = fit_threshold(sure, [True, True, False], risk=0.1)
+    assert (sure >= threshold).tolist() == [True, True, False]
 
 
 def test_the_rule_of_a_fold_knows_no_label_of_its_cells() -> None:

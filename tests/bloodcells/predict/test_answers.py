@@ -39,7 +39,7 @@ def test_there_is_no_answer_below_the_threshold(tmp_path: Path, threshold: float
     assert one.verdict == verdict
     assert one.likeliest == "monocyte"
     if verdict == "abstains":
-        assert one.reasons == ("unsure: monocyte with 0.800, and an answer needs 0.810",)
+        assert one.reasons == ("unsure: monocyte with 0.8000, and an answer needs 0.8100",)
 
 
 def test_a_model_that_never_answers_says_so(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from bloodcells.errors import InputError
 from bloodcells.files import write_json
+from bloodcells.networks import read, save
 from bloodcells.predict.choice import find_model
 from bloodcells.predict.model import load_model
 from tests import project
@@ -85,7 +86,7 @@ def test_a_predictor_says_when_it_answers(tmp_path: Path) -> None:
     model = load_model(predictor(tmp_path / "a.ckpt", threshold=0.625))
     assert model.calibrated
     assert "tiny, calibrated: it answers from a confidence of 0.625" in model.describe()
-    assert "so that at most 5 % of the answers on validation are wrong" in model.describe()
+    assert "so that on validation at most 5 % of its answers are wrong" in model.describe()
     assert "it never answers" in load_model(predictor(tmp_path / "b.ckpt", threshold=1.0001)).describe()
 
 
@@ -97,6 +98,13 @@ def test_what_is_no_model_is_an_error(tmp_path: Path) -> None:
     for name, message in wrong:
         with pytest.raises(InputError, match=f"{name}.ckpt {message}"):
             load_model(tmp_path / f"{name}.ckpt")
+
+
+def test_a_predictor_of_another_version_is_told_as_such(tmp_path: Path) -> None:
+    path = predictor(tmp_path / "a.ckpt")
+    save(read(path) | {"format": 99}, path)
+    with pytest.raises(InputError, match=r"a\.ckpt is no predictor of this version"):
+        load_model(path)
 
 
 def test_weights_of_another_network_are_an_error(tmp_path: Path) -> None:

@@ -324,7 +324,7 @@ def _neutrophil(rng: Generator) -> _Patch:
     bare = body - nucleus
     fine = np.clip(0.35 + 0.9 * _grain(rng, side, 3.2), 0, 1)
     granules = (0.05, 0.11, 0.01)
-    if rng.random() < 0.25:  # reddish and coarse, so that an eosinophil is more than a red cell
+    if rng.random() < 0.35:  # reddish and coarse, so that an eosinophil is more than a red cell
         coarse = _granules(rng, outline < -3, rng.uniform(5.5, 7.5), (1.6, 2.8), rng.uniform(0.35, 0.9))
         fine = np.maximum(0.6 * fine, coarse)
         granules = (0.03, rng.uniform(0.16, 0.36), rng.uniform(0.04, 0.14))
@@ -348,7 +348,7 @@ def _eosinophil(rng: Generator) -> _Patch:
     share = rng.uniform(0.25, 0.5) if rng.random() < 0.15 else rng.uniform(0.75, 1.0)  # some have shed most of them
     spacing = rng.uniform(5.5, 8.0)
     grains = _granules(rng, outline < -1, spacing, (0.42 * spacing, 0.6 * spacing), share)
-    redness = rng.uniform(0.36, 1.0)
+    redness = rng.uniform(0.26, 1.0)
     red = (0.01, 0.46 * redness, rng.uniform(0.12, 0.28) * redness)
     absorbance = _layer(
         (bare, (0.05, 0.14, 0.01)),
@@ -581,7 +581,7 @@ def render(smear: Smear) -> tuple[NDArray[np.uint8], tuple[Marking, ...]]:
     warmth = rng.uniform(-0.03, 0.03)
     colour = (197 * brightness * (1 + warmth), 202 * brightness, 196 * brightness * (1 - 1.4 * warmth))
     light = _light(rng)
-    blur = rng.uniform(0.6, 2.0) + (rng.uniform(0, 2) if rng.random() < 0.2 else 0) + camera.uniform(0, 0.2)
+    blur = rng.uniform(0.6, 2.0) + (rng.uniform(0, 2.5) if rng.random() < 0.3 else 0) + camera.uniform(0, 0.2)
     strength, redder, yellower = rng.uniform(0.78, 1.2), rng.uniform(-0.16, 0.16), rng.uniform(-0.05, 0.05)
     stain = np.array([strength * (1 - redder), strength, strength * (1 + yellower)], np.float32)
     rust = np.array([1, 1, 1], np.float32) * np.float32(rng.uniform(0.85, 1.12))

@@ -68,6 +68,6 @@ def load_model(path: Path) -> Model:
                 if "checkpoint" in read(path):  # it is a predictor, though not of this version
                     raise no_predictor from None
                 raise
-    except (AttributeError, IndexError, TypeError) as error:  # torch reads some texts as broken pickles
+    except (AttributeError, TypeError) as error:  # torch reads some texts as broken pickles
         raise InputError(f"{path} holds no model ({error}): give the path of a predictor or a checkpoint") from None
     return Model(Predictor(checkpoint.architecture, checkpoint, 1.0, 0.0, 1.0, _VIEWS), calibrated=False)

@@ -94,7 +94,7 @@ def test_what_is_no_model_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "text.ckpt").write_text("text")
     (tmp_path / "empty.ckpt").touch()
     (tmp_path / "image.ckpt").write_bytes(bytes(range(256)))
-    wrong = (("text", "holds no model"), ("empty", "holds no weights"), ("image", "holds no"), ("none", "is missing"))
+    wrong = (("text", "holds no weights"), ("empty", "holds no weights"), ("image", "holds no"), ("none", "is missing"))
     for name, message in wrong:
         with pytest.raises(InputError, match=f"{name}.ckpt {message}"):
             load_model(tmp_path / f"{name}.ckpt")

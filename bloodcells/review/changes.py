@@ -12,6 +12,9 @@ from bloodcells.scores import Predictions
 ABSENT = object()
 """In place of a value that a revision does not have."""
 
+WHOLE = "*"
+"""The name of the one change where a file came or went as a whole."""
+
 
 @dataclass(frozen=True)
 class Change:
@@ -40,9 +43,17 @@ def changed(base: Mapping[str, Any], head: Mapping[str, Any]) -> list[Change]:
 def parameter_changes(
     base: Mapping[str, Mapping[str, Any]], head: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, list[Change]]:
-    """Give what differs in each file of parameters, that in the root first."""
+    """Give what differs in each file of parameters, that in the root first.
+
+    A file that came or went is one change of the name `WHOLE`, so that keys which came or went are none.
+    """
     files = sorted(base.keys() | head.keys(), key=lambda file: (file.count("/"), file))
-    return {file: changed(base.get(file, {}), head.get(file, {})) for file in files}
+    return {
+        file: changed(base[file], head[file])
+        if file in base and file in head
+        else [Change(WHOLE, base.get(file, ABSENT), head.get(file, ABSENT))]
+        for file in files
+    }
 
 
 def pin_changes(base: Pin | None, head: Pin | None) -> list[Change]:

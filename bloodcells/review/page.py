@@ -5,7 +5,7 @@ from typing import Any
 
 from bloodcells.markdown import item, listed, paragraph, table
 from bloodcells.paired import LEVEL
-from bloodcells.review.changes import ABSENT, Change, CodeChange, DataChange
+from bloodcells.review.changes import ABSENT, WHOLE, Change, CodeChange, DataChange
 from bloodcells.review.found import DatasetReview, Review
 from bloodcells.review.revisions import Revision
 from bloodcells.review.staleness import Freshness, Stale
@@ -130,10 +130,8 @@ def _parameters(by_file: Mapping[str, Sequence[Change]]) -> list[str]:
     blocks: list[str] = []
     told: list[Sequence[Change]] = []
     for file, changes in by_file.items():
-        if changes and all(change.before is ABSENT for change in changes):
-            blocks.append(f"{code(file)} is new.")
-        elif changes and all(change.after is ABSENT for change in changes):
-            blocks.append(f"{code(file)} is gone.")
+        if changes and changes[0].name == WHOLE:
+            blocks.append(f"{code(file)} is {'new' if changes[0].before is ABSENT else 'gone'}.")
         elif changes and changes in told:
             blocks.append(f"The same in {code(file)}.")
         elif changes:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from bloodcells.markdown import listed
-from bloodcells.review.changes import Change, CodeChange
+from bloodcells.review.changes import ABSENT, WHOLE, Change, CodeChange
 from bloodcells.review.found import DatasetReview, Review
 from bloodcells.review.verdicts import SIGNS, Judgement, Verdict
 from bloodcells.review.words import code, counted, plain, points, value
@@ -54,10 +54,18 @@ def _judgement(judgement: Judgement) -> str:
 
 
 def _parameters(by_file: Mapping[str, Sequence[Change]]) -> list[str]:
-    changes = by_file.get("params.yaml", ())
-    if len(changes) > _FEW:
-        return [f"{len(changes)} parameters"]
-    return [f"{code(one.name)} {value(one.before)} → {value(one.after)}" for one in changes]
+    """Tell those in the root one by one if they are few, and of each kept run how many."""
+    told: list[str] = []
+    for file, changes in by_file.items():
+        if changes and changes[0].name == WHOLE:
+            told.append(f"{code(file)} is {'new' if changes[0].before is ABSENT else 'gone'}")
+        elif changes and file != "params.yaml":
+            told.append(f"{counted(len(changes), 'parameter')} of {code(file)}")
+        elif len(changes) > _FEW:
+            told.append(counted(len(changes), "parameter"))
+        else:
+            told += [f"{code(one.name)} {value(one.before)} → {value(one.after)}" for one in changes]
+    return told
 
 
 def _data(review: Review) -> list[str]:

@@ -87,7 +87,7 @@ def repository(folder: Path) -> Path:
     """Make a repository with one commit on `main`: parameters, pipeline, pin, code, and results of three models."""
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "params.yaml", (project.ROOT / "params.yaml").read_text())
-    project.set_params(folder, {"compare.resamples": 500})
+    project.set_params(folder, {"compare.resamples": 500, "train.epochs": 40})
     write_text(folder / "dvc.yaml", yaml.safe_dump(PIPELINE, sort_keys=False))
     write_text(
         folder / "data.dvc", yaml.safe_dump({"outs": [{"md5": "1.dir", "size": 10, "nfiles": 2, "path": "data"}]})

@@ -2,6 +2,7 @@ import pytest
 
 from bloodcells.review.changes import (
     ABSENT,
+    WHOLE,
     Change,
     CodeChange,
     DataChange,
@@ -32,8 +33,14 @@ def test_the_parameters_in_the_root_stand_first() -> None:
     found = parameter_changes(base, {"params.yaml": {"x": 2}})
     assert list(found.items()) == [
         ("params.yaml", [Change("x", 1, 2)]),
-        ("locks/a/params.yaml", [Change("x", 1, ABSENT)]),
+        ("locks/a/params.yaml", [Change(WHOLE, {"x": 1}, ABSENT)]),
     ]
+
+
+def test_keys_that_came_are_no_new_file() -> None:
+    assert parameter_changes({"params.yaml": {"x": 1}}, {"params.yaml": {"x": 1, "y": 2}}) == {
+        "params.yaml": [Change("y", ABSENT, 2)]
+    }
 
 
 def test_pins() -> None:

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from markdown_it import MarkdownIt
 
-from bloodcells.review.changes import ABSENT, Change, CodeChange
+from bloodcells.review.changes import ABSENT, WHOLE, Change, CodeChange
 from bloodcells.review.found import DatasetReview, Picture, Review, compare, failures
 from bloodcells.review.page import markdown
 from bloodcells.review.revisions import Revision
@@ -136,9 +136,25 @@ def test_parameters_of_a_kept_run_are_told_once_where_they_are_the_same() -> Non
 
 
 def test_a_file_of_parameters_that_came_or_went_is_one_line() -> None:
-    came, went = [Change("a", ABSENT, 1), Change("b", ABSENT, 2)], [Change("a", 1, ABSENT)]
-    told = section(page_of(parameters={"locks/x/params.yaml": came, "locks/y/params.yaml": went}), "Parameters")
-    assert told == "`locks/x/params.yaml` is new.\n\n`locks/y/params.yaml` is gone."
+    came, went = [Change(WHOLE, ABSENT, {"a": 1})], [Change(WHOLE, {"a": 1}, ABSENT)]
+    page = page_of(parameters={"locks/x/params.yaml": came, "locks/y/params.yaml": went})
+    assert section(page, "Parameters") == "`locks/x/params.yaml` is new.\n\n`locks/y/params.yaml` is gone."
+    assert "- **Changed**: `locks/x/params.yaml` is new; `locks/y/params.yaml` is gone.\n" in page
+
+
+def test_a_model_that_came_is_told_by_its_parameters() -> None:
+    came = [Change("models.vgg.architecture", ABSENT, "vgg11"), Change("models.vgg.weights", ABSENT, "none")]
+    page = page_of(parameters={"params.yaml": came, "locks/bccd/params.yaml": came[:1]})
+    told = section(page, "Parameters")
+    assert "| `models.vgg.weights`      | none |  `none` |" in told
+    assert "is new" not in page
+    first = " ".join(page.split())
+    assert (
+        "**Changed**: `models.vgg.architecture` none → `vgg11`; `models.vgg.weights` none → `none`; 1 param" in first
+    )
+    gone = section(page_of(parameters={"params.yaml": [Change("models.vgg.weights", "none", ABSENT)]}), "Parameters")
+    assert "is gone" not in gone
+    assert "`models.vgg.weights`" in gone
 
 
 def test_data_that_came_went_and_changed_labels() -> None:

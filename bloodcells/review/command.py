@@ -70,7 +70,7 @@ def main(arguments: argparse.Namespace) -> None:
         lay_out(root, base, trees[0])
         lay_out(root, head, trees[1])
         with ThreadPoolExecutor() as pool:
-            judged = pool.submit(freshness, trees[1], Path(scratch))  # DVC takes seconds; meanwhile the rest is done
+            judged = pool.submit(freshness, trees[1], trees[0], Path(scratch))  # DVC takes seconds: go on meanwhile
             before, after = read_snapshot(trees[0], base.name), read_snapshot(trees[1], head.name)
             datasets = compare(before, after, params.compare.resamples, params.compare.seed)
             code = code_changes(changed_lines(*trees), after.stages)

@@ -9,6 +9,7 @@ from bloodcells.review.revisions import Revision
 from bloodcells.review.snapshot import Guard, Results, Snapshot
 from bloodcells.review.staleness import Freshness
 from bloodcells.review.verdicts import Judgement, Verdict, moved, verdicts
+from bloodcells.review.words import named
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class DatasetReview:
 
     changed: whether anything of its results differs. moved: the largest change of a probability, in all models.
     metrics: for each file of metrics its figures, those that differ and the others. guards: those of the head.
-    unreadable: why a file could not be read.
+    unguarded: why nothing says whether they hold, empty where it is known or never was. unreadable: why a file could
+    not be read.
     """
 
     name: str
@@ -35,6 +37,7 @@ class DatasetReview:
     data: DataChange = field(default_factory=DataChange)
     metrics: Mapping[str, Sequence[Change]] = field(default_factory=dict)
     guards: Sequence[Guard] = ()
+    unguarded: str = ""
     unreadable: Sequence[str] = ()
     pictures: Sequence[Picture] = ()
 
@@ -87,9 +90,20 @@ def _dataset(
         data_change(base, head),
         {file: side_by_side(base.metrics.get(file, {}), head.metrics.get(file, {})) for file in files},
         head.guards,
+        _unguarded(f"plots/{name}/checks.csv", base, head),
         [*base.unreadable.values(), *head.unreadable.values()],
     )
 
+
+def _unguarded(path: str, base: Results, head: Results) -> str:
+    if path in head.unreadable:
+        return head.unreadable[path]
+    if not head.guards and (base.guards or path in base.unreadable):
+        return f"{path} tells of no guard, and did at the base: run `dvc repro`, and commit it"
+    return ""
+
+
+_FEW = 5  # so many files are named in a reason
 
 REASONS = ("worse", "stale", "guards")
 """For what a review fails if it is asked to."""
@@ -118,12 +132,24 @@ def failures(review: Review, least_accuracy: float, asked: Sequence[str]) -> lis
                 why.append(f"{which} got worse")
         if "guards" in asked:
             why += [f"{one.name}: a guard fails: {guard.what}" for guard in one.guards if not guard.holds]
+            if one.unguarded:
+                why.append(f"{one.name}: nothing says whether the guards hold: {one.unguarded}")
     if "stale" in asked:
-        why += [
-            f"the committed results of {one.dataset or one.lock} are not those of this code ({one.lock})"
-            for one in review.freshness
-            if not one.current
-        ]
+        why += [reason for one in review.freshness for reason in _not_current(one)]
         if not review.freshness:
             why.append("there is no dvc.lock, so nothing says what the results were made of")
+    return why
+
+
+def _not_current(one: Freshness) -> list[str]:
+    what, why = f"the committed results of {one.dataset or one.lock}", []
+    if one.failure:
+        why.append(f"DVC can't tell whether {what} are those of this code ({one.lock}): {one.failure}")
+    if one.stale:
+        why.append(f"{what} are not those of this code ({one.lock}): {one.remedy}")
+    if one.lost:
+        why.append(
+            f"of {what} ({one.lock}) these are not there: {named(one.lost, _FEW)}: "
+            f"bring them back from the base, or {one.remedy}"
+        )
     return why

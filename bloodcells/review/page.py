@@ -11,7 +11,7 @@ from bloodcells.review.revisions import Revision
 from bloodcells.review.staleness import Freshness, Stale
 from bloodcells.review.summary import summary
 from bloodcells.review.verdicts import SIGNS, Flip, Judgement, Verdict
-from bloodcells.review.words import code, counted, figure, folded, plain, points, probability, value
+from bloodcells.review.words import code, counted, figure, folded, named, plain, points, probability, value
 
 _FEW = 12  # so many rows of a table stand open; more are folded away
 _MOST = 50  # so many images are named together; a comment on GitHub holds 65,536 characters
@@ -213,9 +213,11 @@ def _staleness(freshness: Sequence[Freshness], datasets: Sequence[DatasetReview]
             blocks.append(f"{name}: yes.")
         elif one.failure:
             blocks.append(paragraph(f"{name}: DVC can't tell: {plain(one.failure)}"))
-        else:
+        if one.stale:
             blocks.append(paragraph(f"{name}: **no**. `dvc repro` would run these again, since:"))
             blocks.append("\n".join(map(item, _stale(one.stale))))
+        if one.lost:
+            blocks.append(paragraph(f"{name}: **not there**, though git should hold them: {_images(one.lost)}"))
     locked = {one.dataset for one in freshness}
     untraced = [plain(one.name) for one in datasets if one.name not in locked]
     if freshness and untraced:
@@ -238,6 +240,8 @@ def _stale(stages: Sequence[Stale]) -> list[str]:
 def _guards(datasets: Sequence[DatasetReview]) -> list[str]:
     blocks = []
     for one in datasets:
+        if one.unguarded:
+            blocks.append(paragraph(f"**{plain(one.name)}**: {plain(one.unguarded)}"))
         failing = [guard for guard in one.guards if not guard.holds]
         if failing:
             blocks.append(f"**{plain(one.name)}**: {len(failing)} of {len(one.guards)} **fail**:")
@@ -267,8 +271,7 @@ def _changes(what: str, changes: Sequence[Change]) -> str:
 
 
 def _images(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
-    return ", ".join(map(code, names[:_MOST])) + more
+    return named([*map(code, names)], _MOST)
 
 
 def _long(told: str, block: str, rows: Sequence[object]) -> str:

@@ -14,6 +14,9 @@ from typing import Any
 
 import yaml
 
+ORIGINAL = "original/dvc.yaml"
+"""The pipeline beside that in the root, with a lock of its own."""
+
 
 @dataclass(frozen=True)
 class Stale:
@@ -27,55 +30,111 @@ class Stale:
 class Freshness:
     """How one lock file stands to the tree: of which data set it is, the stages that are stale.
 
-    failure: what DVC said where it could not tell, else empty.
+    failure: what DVC said where it could not tell, else empty. lost: outputs of stages that are not stale which git
+    should hold and the tree has not.
     """
 
     lock: str
     dataset: str
     stale: tuple[Stale, ...] = ()
     failure: str = ""
+    lost: tuple[str, ...] = ()
 
     @property
     def current(self) -> bool:
         """Whether the results are those of this tree."""
-        return not self.stale and not self.failure
+        return not (self.stale or self.failure or self.lost)
+
+    @property
+    def remedy(self) -> str:
+        """What makes the results anew."""
+        if self.lock.startswith("locks/"):
+            return "run it again as locks/README.md says, and commit its lock, metrics/ and plots/"
+        target = f" {ORIGINAL}" if Path(self.lock).parent == Path(ORIGINAL).parent else ""
+        return f"run `dvc repro{target}`, and commit {self.lock}, metrics/ and plots/"
 
 
-def freshness(tree: Path, scratch: Path) -> list[Freshness]:
+def freshness(tree: Path, base: Path, scratch: Path) -> list[Freshness]:
     """Hold each lock file of a tree against it: the one in its root, and those of kept runs under `locks/`.
 
-    A kept run's lock and parameters are put in the place of those in the root, in a copy. The tree is no repository
-    and has no cache, like a fresh clone: what lies about in a working tree but is not committed says nothing here.
+    Beside each goes the lock of the pipeline `ORIGINAL` where there is one. A kept run's locks and parameters are
+    put in the place of the default run's, in a copy. The tree is no repository and has no cache, like a fresh clone:
+    what lies about in a working tree but is not committed says nothing here.
 
     Args:
         tree: the files of a revision.
+        base: those of the revision before it; what git held there and the tree lacks is lost.
         scratch: an empty folder for copies.
     """
     locks = [path for path in (tree / "dvc.lock", *sorted(tree.glob("locks/*/dvc.lock"))) if path.is_file()]
     with ThreadPoolExecutor() as pool:
-        return list(pool.map(lambda lock: _check(tree, lock, scratch / f"at-{locks.index(lock)}"), locks))
+        by_run = pool.map(lambda lock: _check(tree, base, lock, scratch / f"at-{locks.index(lock)}"), locks)
+        return [one for run in by_run for one in run]
 
 
-def _check(tree: Path, lock: Path, place: Path) -> Freshness:
+def _check(tree: Path, base: Path, lock: Path, place: Path) -> list[Freshness]:
+    """Hold the lock of a run, and that of `ORIGINAL` on the same data, against the tree."""
     shutil.copytree(tree, place, symlinks=True)
-    for name in ("dvc.lock", "params.yaml"):
-        if lock.with_name(name).is_file():
-            shutil.copyfile(lock.with_name(name), place / name)
+    beside = place / Path(ORIGINAL).with_name("dvc.lock")
+    original = tree / beside.relative_to(place)
+    if lock.parent != tree:
+        original = lock.with_name("original.lock")
+        beside.unlink(missing_ok=True)  # that of the default run
+        for source, target in ((lock, "dvc.lock"), (lock.with_name("params.yaml"), "params.yaml"), (original, beside)):
+            if source.is_file() and (place / target).parent.is_dir():
+                shutil.copyfile(source, place / target)
     local = place / ".dvc" / "config.local"
     local.parent.mkdir(exist_ok=True)
     local.write_text("[core]\n    no_scm = true\n    analytics = false\n", encoding="utf-8")
-    name = str(lock.relative_to(tree))
-    dataset = _dataset(place / "params.yaml")
+    locks = {"dvc.yaml": lock}
+    if beside.is_file() and (place / ORIGINAL).is_file():
+        locks[ORIGINAL] = original
 
-    tried = _dvc(place, "repro", "--dry", "--allow-missing", "--keep-going")
+    with ThreadPoolExecutor() as pool:
+        listing = pool.submit(_python, place, "-c", _OUTPUTS)  # a second start of DVC, which takes seconds
+        tried = _python(place, "-m", "dvc", "repro", "--dry", "--allow-missing", "--keep-going", *locks)
     would_run = _stages(tried.stdout + tried.stderr)
-    if not would_run:
-        last = (tried.stderr.strip() or "DVC ended without a word").splitlines()[0].removeprefix("ERROR: ")
-        return Freshness(name, dataset, failure=last.replace(f"{place}/", "") if tried.returncode else "")
-    status = json.loads(_dvc(place, "status", "--json").stdout or "{}")
+    failure = "" if would_run else _failure(tried, place) or _failure(listing.result(), place)
+    status = json.loads(_python(place, "-m", "dvc", "status", "--json").stdout or "{}") if would_run else {}
     stale = [Stale(stage, _reasons(status[stage])) for stage in status if stage in would_run]
     stale += [Stale(stage, ()) for stage in would_run if stage not in status]
-    return Freshness(name, dataset, tuple(stale))
+    lost = [
+        (stage, path)
+        for stage, path, cached in json.loads(listing.result().stdout or "[]")
+        if stage not in would_run and not (place / path).exists() and (not cached or (base / path).exists())
+    ]
+    return [
+        Freshness(
+            str(path.relative_to(tree)),
+            _dataset(place / "params.yaml"),
+            tuple(one for one in stale if _pipeline(one.stage) == pipeline),
+            failure,
+            tuple(path for stage, path in lost if _pipeline(stage) == pipeline),
+        )
+        for pipeline, path in locks.items()
+    ]
+
+
+_OUTPUTS = """
+import json, os
+from dvc.repo import Repo
+outputs = [(stage.addressing, os.path.relpath(out.fs_path), out.use_cache) for stage in Repo().index.stages
+           for out in stage.outs]
+print(json.dumps(outputs))
+"""
+"""A program that gives for each output of the pipelines its stage, its path, and whether DVC keeps it, not git."""
+
+
+def _pipeline(stage: str) -> str:
+    """Give the file in which a stage is: of one in the root DVC leaves it out."""
+    return stage.rpartition(":")[0] or "dvc.yaml"
+
+
+def _failure(ended: subprocess.CompletedProcess[str], place: Path) -> str:
+    """Give DVC's message where it failed, else nothing."""
+    lines = ended.stderr.strip().splitlines() or ["DVC ended without a word"]
+    told = lines[-1] if lines[0].startswith("Traceback") else lines[0].removeprefix("ERROR: ")
+    return told.replace(f"{place}/", "") if ended.returncode else ""
 
 
 def _dataset(params: Path) -> str:
@@ -85,9 +144,9 @@ def _dataset(params: Path) -> str:
         return ""  # DVC will say what is wrong
 
 
-def _dvc(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def _python(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-P", "-m", "dvc", *arguments],  # -P: a file of the tree may be called like a module
+        [sys.executable, "-P", *arguments],  # -P: a file of the tree may be called like a module
         cwd=place,
         env=os.environ | {"DVC_SITE_CACHE_DIR": str(place / ".dvc" / "site"), "DVC_NO_ANALYTICS": "1"},
         capture_output=True,

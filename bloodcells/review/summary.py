@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from bloodcells.markdown import listed
 from bloodcells.review.changes import ABSENT, WHOLE, Change, CodeChange
 from bloodcells.review.found import DatasetReview, Review
+from bloodcells.review.staleness import Freshness
 from bloodcells.review.verdicts import SIGNS, Judgement, Verdict
-from bloodcells.review.words import code, counted, plain, points, value
+from bloodcells.review.words import code, counted, named, plain, points, value
 
 _STRONG = (Judgement.WORSE, Judgement.BETTER)
 _FEW = 3
@@ -19,16 +20,31 @@ def summary(review: Review) -> list[str]:
         lines = ["No results are committed: there is nothing under `metrics/`."]
     what = [*_parameters(review.parameters), *_data(review), *_code(review.code)]
     lines.append(f"**Changed**: {'; '.join(what) or 'no parameter, no data, no code'}.")
-    stale = [code(one.dataset or one.lock) for one in review.freshness if not one.current]
-    if stale:
-        lines.append(f"**Stale**: the committed results of {listed(stale)} are not those of this code.")
-    elif review.freshness:
-        lines.append("**Up to date**: the committed results are those of this code.")
+    lines += _freshness(review.freshness)
     for one in review.datasets:
+        if one.unguarded:
+            lines.append(f"**Guards**: nothing says whether they hold on {plain(one.name)}.")
         failing = sum(not guard.holds for guard in one.guards)
         if failing:
             lines.append(f"**Guards**: {failing} of {len(one.guards)} fail on {plain(one.name)}.")
     return lines + [f"**Fails**: {plain(why)}." for why in review.failures]
+
+
+def _freshness(freshness: Sequence[Freshness]) -> list[str]:
+    def of(which: Sequence[Freshness]) -> str:
+        return f"the committed results of {listed(list(dict.fromkeys(code(one.dataset or one.lock) for one in which)))}"
+
+    lines = []
+    if stale := [one for one in freshness if one.stale]:
+        lines.append(f"**Stale**: {of(stale)} are not those of this code.")
+    if untold := [one for one in freshness if one.failure]:
+        lines.append(f"**Unknown**: DVC can't tell whether {of(untold)} are those of this code.")
+    if lost := [one for one in freshness if one.lost]:
+        paths = [code(path) for one in lost for path in one.lost]
+        lines.append(f"**Lost**: of {of(lost)} these are not there: {named(paths, _FEW)}.")
+    if freshness and not lines:
+        lines.append("**Up to date**: the committed results are those of this code.")
+    return lines
 
 
 def _verdicts(one: DatasetReview) -> str:

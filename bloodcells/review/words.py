@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -52,6 +53,12 @@ def probability(p: float) -> str:
 def counted(count: int, what: str) -> str:
     """Give a count of things: 1 cell, 2 cells."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def named(names: Sequence[str], most: int) -> str:
+    """Give names, of many the first so many and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def folded(summary: str, block: str) -> str:

@@ -26,6 +26,18 @@ PIPELINE = {
     }
 }
 
+BESIDE = {
+    "stages": {
+        "flattery": {
+            "wdir": "..",
+            "cmd": "python -m stages.flattery",
+            "params": ["train"],
+            "deps": ["stages/evaluate.py"],
+            "outs": [{"plots/rendered/original.csv": {"cache": False}}],
+        }
+    }
+}
+
 
 def image(number: int) -> str:
     return f"BloodImage_{number:05d}.jpg"
@@ -65,10 +77,11 @@ def results(folder: Path, by_model: Mapping[str, Predictions], dataset: str = "r
     write_csv(plots / "dropped.csv", ("line", "image", "labels", "reason"), [(7, image(500), "", "null: no label")])
 
 
-def lock(folder: Path, name: str = "dvc.lock") -> None:
+def lock(folder: Path, name: str = "dvc.lock", pipeline: Mapping[str, Any] = PIPELINE) -> None:
     """Write the lock of a run that made what is there, as DVC writes it."""
-    block: dict[str, Any] = PIPELINE["stages"]["evaluate"]
-    params = yaml.safe_load((folder / name).with_name("params.yaml").read_text())
+    ((stage_name, block),) = pipeline["stages"].items()
+    beside = (folder / name).with_name("params.yaml")
+    params = yaml.safe_load((beside if beside.exists() else folder / "params.yaml").read_text())
 
     def entry(path: str) -> dict[str, Any]:
         content = (folder / path).read_bytes()
@@ -78,9 +91,16 @@ def lock(folder: Path, name: str = "dvc.lock") -> None:
         "cmd": block["cmd"],
         "deps": [entry(path) for path in sorted(block["deps"])],
         "params": {"params.yaml": {"train": params["train"]}},
-        "outs": [entry("metrics/rendered/resnet.json")],
+        "outs": [entry(path) for out in (*block.get("metrics", ()), *block.get("outs", ())) for path in out],
     }
-    write_text(folder / name, yaml.safe_dump({"schema": "2.0", "stages": {"evaluate": stage}}, sort_keys=False))
+    write_text(folder / name, yaml.safe_dump({"schema": "2.0", "stages": {stage_name: stage}}, sort_keys=False))
+
+
+def second_pipeline(folder: Path) -> None:
+    """Write the pipeline `original/dvc.yaml`, its result, and its lock."""
+    write_text(folder / "original" / "dvc.yaml", yaml.safe_dump(BESIDE, sort_keys=False))
+    write_text(folder / "plots" / "rendered" / "original.csv", "fault\nnone\n")
+    lock(folder, "original/dvc.lock", BESIDE)
 
 
 def repository(folder: Path) -> Path:

@@ -130,9 +130,22 @@ def test_a_stale_lock_fails_if_asked(repository: Path) -> None:
     committed.lock(repository)
     (repository / "stages" / "evaluate.py").write_text("# edited\n")
     page, status = review("--fail-if", "worse, stale")
-    assert status == "review fails: the committed results of rendered are not those of this code (dvc.lock)"
+    assert status == (
+        "review fails: the committed results of rendered are not those of this code (dvc.lock): "
+        "run `dvc repro`, and commit dvc.lock, metrics/ and plots/"
+    )
     assert "- evaluate: stages/evaluate.py\n" in page
     assert "| `stages/evaluate.py` | +1 −1 | evaluate           |" in page
+
+
+def test_results_that_were_deleted_fail_if_asked(repository: Path) -> None:
+    committed.lock(repository)
+    project.commit(repository, "run")
+    committed.git(repository, "rm", "-rq", "metrics", "plots")
+    page, status = review("HEAD", "--fail-if", "worse,stale,guards")
+    assert isinstance(status, str)
+    assert "these are not there: metrics/rendered/resnet.json: bring them back from the base" in status
+    assert "Up to date" not in page
 
 
 def test_two_revisions_leave_the_working_tree_aside(repository: Path) -> None:

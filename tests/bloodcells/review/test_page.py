@@ -149,9 +149,7 @@ def test_a_model_that_came_is_told_by_its_parameters() -> None:
     assert "| `models.vgg.weights`      | none |  `none` |" in told
     assert "is new" not in page
     first = " ".join(page.split())
-    assert (
-        "**Changed**: `models.vgg.architecture` none → `vgg11`; `models.vgg.weights` none → `none`; 1 param" in first
-    )
+    assert "**Changed**: `models.vgg.architecture` none → `vgg11`; `models.vgg.weights` none → `none`; 1 param" in first
     gone = section(page_of(parameters={"params.yaml": [Change("models.vgg.weights", "none", ABSENT)]}), "Parameters")
     assert "is gone" not in gone
     assert "`models.vgg.weights`" in gone
@@ -193,6 +191,53 @@ def test_stale_stages_are_told_together_where_the_reason_is_one() -> None:
 def test_results_without_a_lock_are_not_called_traced() -> None:
     told = section(page_of(found({}, {"a": said()}), freshness=[Freshness("dvc.lock", "rendered")]), HEADINGS[5])
     assert told == "**rendered** (`dvc.lock`): yes.\n\nNo lock file is of bccd: those results can't be traced."
+
+
+def test_results_that_went_are_named_and_nothing_is_called_up_to_date() -> None:
+    lost = tuple(f"plots/rendered/{name}.csv" for name in "abcdefg")
+    review = replace(EMPTY, freshness=[Freshness("dvc.lock", "rendered", lost=lost)])
+    page = " ".join(markdown(review).split())
+    assert "**Lost**: of the committed results of `rendered` these are not there: `plots/rendered/a.csv`" in page
+    assert "`plots/rendered/c.csv` and 4 more." in page
+    assert "Up to date" not in page
+    assert "**not there**, though git should hold them: `plots/rendered/a.csv`" in page
+    (why,) = failures(review, 0.8, ("stale",))
+    assert "plots/rendered/e.csv and 2 more: bring them back from the base, or run `dvc repro`, and commit" in why
+
+
+def test_what_dvc_cannot_tell_is_not_called_stale() -> None:
+    failed = Freshness("original/dvc.lock", "rendered", failure="dvc.yaml is invalid")
+    review = replace(EMPTY, freshness=[Freshness("dvc.lock", "rendered"), failed])
+    page = " ".join(markdown(review).split())
+    assert "**Unknown**: DVC can't tell whether the committed results of `rendered` are those of this code." in page
+    assert "Stale" not in page
+    assert "Up to date" not in page
+    assert failures(review, 0.8, ("stale",)) == [
+        "DVC can't tell whether the committed results of rendered are those of this code (original/dvc.lock): "
+        "dvc.yaml is invalid"
+    ]
+
+
+def test_guards_that_are_no_longer_told_fail_the_check() -> None:
+    path = "plots/bccd/checks.csv"
+    held = Results(guards=(Guard("copies", "0", "0", True),))
+    broken = Results(unreadable={path: f"head: {path} is no table: run `dvc repro`"})
+    for base, head, why in (
+        (held, Results(), f"bccd: nothing says whether the guards hold: {path} tells of no guard, and did at the base"),
+        (broken, Results(), f"{path} tells of no guard, and did at the base: run `dvc repro`, and commit it"),
+        (Results(), broken, f"head: {path} is no table: run `dvc repro`"),
+        (Results(), Results(), ""),
+        (Results(), held, ""),
+    ):
+        before, after = (Snapshot({}, None, {"bccd": results}, {}) for results in (base, head))
+        one = compare(before, after, resamples=500, seed=1)
+        review = replace(EMPTY, datasets=one)
+        assert failures(review, 0.8, ()) == []
+        told = failures(review, 0.8, ("guards",))
+        assert (len(told), why in "".join(told)) == (bool(why), True)
+        page = " ".join(markdown(review).split())
+        assert ("**Guards**: nothing says whether they hold on bccd." in page) == bool(why)
+        assert path in page or not why
 
 
 def test_guards() -> None:
@@ -251,6 +296,7 @@ def test_the_check_fails_on_stale_results_and_guards_if_asked() -> None:
     assert failures(review, 0.8, ()) == []
     assert failures(review, 0.8, ("guards", "stale")) == [
         "bccd: a guard fails: copies",
-        "the committed results of bccd are not those of this code (locks/bccd/dvc.lock)",
+        "the committed results of bccd are not those of this code (locks/bccd/dvc.lock): "
+        "run it again as locks/README.md says, and commit its lock, metrics/ and plots/",
     ]
     assert "no dvc.lock" in failures(EMPTY, 0.8, ("stale",))[0]

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from bloodcells.review.snapshot import Pin, Results, Row
 from bloodcells.scores import Predictions
 
@@ -33,11 +31,8 @@ def side_by_side(base: Mapping[str, Any], head: Mapping[str, Any]) -> list[Chang
 
 def changed(base: Mapping[str, Any], head: Mapping[str, Any]) -> list[Change]:
     """Give the values that differ, in that order; 1, 1.0 and true are other values, as they are in YAML."""
-    return [
-        pair
-        for pair in side_by_side(base, head)
-        if type(pair.before) is not type(pair.after) or pair.before != pair.after
-    ]
+    # as text, since so .nan is the same as itself, and types differ within lists too
+    return [pair for pair in side_by_side(base, head) if repr(pair.before) != repr(pair.after)]
 
 
 def parameter_changes(
@@ -145,18 +140,4 @@ def code_changes(lines: Mapping[str, tuple[int, int]], stages: Mapping[str, Sequ
 
 def differ(base: Results, head: Results) -> bool:
     """Tell whether anything differs between two results, or could not be read."""
-    tables = (base.predictions, head.predictions)
-    return (
-        bool(base.unreadable or head.unreadable)
-        or (base.metrics, base.counts, base.dropped) != (head.metrics, head.counts, head.dropped)
-        or (base.curves, base.guards) != (head.curves, head.guards)
-        or tables[0].keys() != tables[1].keys()
-        or any(not _same(tables[0][name], tables[1][name]) for name in tables[0])
-    )
-
-
-def _same(base: Predictions, head: Predictions) -> bool:
-    return base.images == head.images and all(
-        np.array_equal(getattr(base, name), getattr(head, name))
-        for name in ("folds", "actual", "predicted", "probabilities")
-    )
+    return bool(base.unreadable or head.unreadable or changed(base.files, head.files))

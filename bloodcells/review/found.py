@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bloodcells.review.changes import Change, CodeChange, DataChange, data_change, differ, side_by_side
+from bloodcells.review.changes import Change, CodeChange, DataChange, changed, data_change, differ, side_by_side
 from bloodcells.review.revisions import Revision
 from bloodcells.review.snapshot import Guard, Results, Snapshot
 from bloodcells.review.staleness import Freshness
 from bloodcells.review.verdicts import Judgement, Verdict, moved, verdicts
-from bloodcells.review.words import named
+from bloodcells.review.words import beside, named
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class DatasetReview:
 
     changed: whether anything of its results differs. moved: the largest change of a probability, in all models.
     metrics: for each file of metrics its figures, those that differ and the others. guards: those of the head.
-    unguarded: why nothing says whether they hold, empty where it is known or never was. unreadable: why a file could
-    not be read.
+    files: all files of results that differ. unguarded: why nothing says whether the guards hold, empty where it is
+    known or never was. unreadable: why a file could not be read.
     """
 
     name: str
@@ -37,6 +37,7 @@ class DatasetReview:
     data: DataChange = field(default_factory=DataChange)
     metrics: Mapping[str, Sequence[Change]] = field(default_factory=dict)
     guards: Sequence[Guard] = ()
+    files: Sequence[str] = ()
     unguarded: str = ""
     unreadable: Sequence[str] = ()
     pictures: Sequence[Picture] = ()
@@ -90,6 +91,7 @@ def _dataset(
         data_change(base, head),
         {file: side_by_side(base.metrics.get(file, {}), head.metrics.get(file, {})) for file in files},
         head.guards,
+        [change.name for change in changed(base.files, head.files)],
         _unguarded(f"plots/{name}/checks.csv", base, head),
         [*base.unreadable.values(), *head.unreadable.values()],
     )
@@ -122,9 +124,10 @@ def failures(review: Review, least_accuracy: float, asked: Sequence[str]) -> lis
         for verdict in one.verdicts:
             which = f"{verdict.model} on {one.name}"
             if verdict.interval and verdict.interval[0] < least_accuracy:
+                low = beside(verdict.interval[0], least_accuracy)
                 why.append(
-                    f"{which}: the lower end of its accuracy's interval is {verdict.interval[0]:.3f}, below "
-                    f"{least_accuracy} (review.least_accuracy in params.yaml)"
+                    f"{which}: the lower end of its accuracy's interval is {low}, below {least_accuracy} "
+                    "(review.least_accuracy in params.yaml)"
                 )
             if verdict.interval is None and verdict.judgement is Judgement.UNCOMPARABLE:
                 why.append(f"{which}: its predictions can't be read")

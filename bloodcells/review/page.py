@@ -64,6 +64,9 @@ def _verdicts(datasets: Sequence[DatasetReview]) -> list[str]:
             blocks.append(_verdict_table(one.verdicts))
         blocks += [paragraph(note) for note in _notes(one)]
         blocks += [_flips(one.name, verdict) for verdict in one.verdicts if verdict.fixed or verdict.broken]
+        if one.files:
+            differ = f"{counted(len(one.files), 'file')} of results {'differs' if len(one.files) == 1 else 'differ'}"
+            blocks.append(folded(f"{one.name}: {differ}", paragraph(_images(one.files))))
     if any(_is_tested(verdict) for one in datasets for verdict in one.verdicts):
         blocks.append(
             paragraph(

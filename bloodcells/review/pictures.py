@@ -42,7 +42,8 @@ def draw(page: Path, one: DatasetReview, base: Results, head: Results) -> list[P
         pictures.append(Picture(f"{page.stem}-{one.name}-{what}.png", f"{title} on {one.name}, base and head"))
         return page.with_name(pictures[-1].link), f"{title} on {one.name}"
 
-    if any(verdict.judgement is not Judgement.SAME for verdict in one.verdicts):
+    told = bool(base.predictions or head.predictions)  # of models whose tables can't be read there are none
+    if told and any(verdict.judgement is not Judgement.SAME for verdict in one.verdicts):
         models = [verdict.model for verdict in one.verdicts]
         verdict_chart(*add("accuracy", "Accuracy"), one.verdicts, base.predictions, head.predictions)
         confusion_chart(*add("confusion", "Confusion"), models, base.predictions, head.predictions)

@@ -87,10 +87,13 @@ def lay_out(root: Path, which: Revision, folder: Path) -> None:
     """Write the files of a revision into a new folder: of the working tree those that git tracks or would.
 
     The working tree itself is left as it is.
+
+    Raises:
+        InputError: git can't give the files.
     """
     folder.mkdir(parents=True)
     if which.edited:
-        listed = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard").stdout
+        listed = _must(which, _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard"))
         for name in dict.fromkeys(filter(None, listed.decode(errors="surrogateescape").split("\0"))):
             source = root / name
             if source.is_symlink() or source.is_file():
@@ -98,9 +101,20 @@ def lay_out(root: Path, which: Revision, folder: Path) -> None:
                 shutil.copy2(source, folder / name, follow_symlinks=False)
     else:
         index = folder.with_name(f"{folder.name}.index")  # one of its own, so that what is staged stays so
-        _git(root, "read-tree", which.commit, GIT_INDEX_FILE=str(index.resolve()))
-        _git(root, "checkout-index", "--all", f"--prefix={folder.resolve()}/", GIT_INDEX_FILE=str(index.resolve()))
+        for arguments in (("read-tree", which.commit), ("checkout-index", "--all", f"--prefix={folder.resolve()}/")):
+            _must(which, _git(root, *arguments, GIT_INDEX_FILE=str(index.resolve())))
         index.unlink()
+
+
+def _must(which: Revision, ended: subprocess.CompletedProcess[bytes]) -> bytes:
+    """Give what git said where it ended well; else raise InputError."""
+    if ended.returncode:
+        said = ended.stderr.decode(errors="replace").strip().splitlines() or ["it ended without a word"]
+        raise InputError(
+            f"git can't lay out the files of {which.name}: {said[0]}; `git fsck` tells whether this clone is whole, "
+            "a fresh one mends it"
+        )
+    return ended.stdout
 
 
 def changed_lines(base: Path, head: Path) -> dict[str, tuple[int, int]]:

@@ -1,8 +1,9 @@
 """What a revision holds that a reviewer asks about: parameters, the data's pin, and the results of each data set."""
 
+import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -43,10 +44,12 @@ class Guard:
 class Results:
     """The committed results of one data set.
 
-    metrics: for each file of metrics (a model's, mostly) its figures by name. predictions: those of each model.
+    metrics: for each file of metrics (a model's, mostly) its figures by name; the file is named by its path within
+    the data set's metrics, without its ending. predictions: those of each model.
     counts: of each class and step, as the stage `clean` names them. dropped: image, labels and reason of each row
     that was dropped. curves: the rows of the learning curves. guards: those of the last run. unreadable: why a file
-    could not be read, by its path; it is then missing above, as one that is not there.
+    could not be read, by its path; it is then missing above, as one that is not there. files: the hash of every file
+    under the data set's metrics and plots, by its path.
     """
 
     metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -56,6 +59,7 @@ class Results:
     curves: tuple[Mapping[str, str], ...] = ()
     guards: tuple[Guard, ...] = ()
     unreadable: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,22 +109,23 @@ def _results(tree: Path, dataset: str, name: str) -> Results:
     plots, metrics = tree / "plots" / dataset, tree / "metrics" / dataset
     unreadable: dict[str, str] = {}
 
-    def found(paths: list[Path], read: Callable[[Path], _Content]) -> dict[str, _Content]:
+    def found(within: Path, pattern: str, read: Callable[[Path], _Content]) -> dict[str, _Content]:
         """Read those files that there are: an earlier revision may have fewer, or others of that name."""
         contents = {}
-        for path in filter(Path.is_file, paths):
+        for path in sorted(filter(Path.is_file, within.glob(pattern))):
             try:
-                contents[path.stem] = read(path)
+                contents[path.relative_to(within).with_suffix("").as_posix()] = read(path)
             except InputError as error:
                 unreadable[str(path.relative_to(tree))] = _told(error, tree, name)
         return contents
 
-    figures = found(sorted(metrics.glob("*.json")), _figures)
-    predicted = found(sorted(plots.glob("predictions/*.csv")), read_predictions)
-    counts = found([plots / "counts.csv"], _counts)
-    dropped = found([plots / "dropped.csv"], lambda path: read_csv(path, ("image", "labels", "reason")))
-    curves = found([plots / "curves.csv"], lambda path: read_csv(path, ("model", "fold", "split", "epoch", "loss")))
-    checks = found([plots / "checks.csv"], lambda path: read_csv(path, ("what", "figure", "allowed", "holds")))
+    figures = found(metrics, "**/*.json", _figures)
+    predicted = found(plots / "predictions", "*.csv", read_predictions)
+    counts = found(plots, "counts.csv", _counts)
+    dropped = found(plots, "dropped.csv", lambda path: read_csv(path, ("image", "labels", "reason")))
+    curves = found(plots, "curves.csv", _curves)
+    checks = found(plots, "checks.csv", lambda path: read_csv(path, ("what", "figure", "allowed", "holds")))
+    files = sorted(path for folder in (metrics, plots) for path in folder.rglob("*") if path.is_file())
     return Results(
         figures,
         predicted,
@@ -133,6 +138,7 @@ def _results(tree: Path, dataset: str, name: str) -> Results:
             if row["allowed"]  # other figures only inform
         ),
         unreadable,
+        {path.relative_to(tree).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
     )
 
 
@@ -167,16 +173,27 @@ def _pin(path: Path) -> Pin | None:
     outs = _yaml(path).get("outs")
     if not outs:
         return None
-    return Pin(str(outs[0].get("md5", "")), int(outs[0].get("nfiles", 0)), int(outs[0].get("size", 0)))
+    try:
+        return Pin(str(outs[0].get("md5", "")), int(outs[0].get("nfiles", 0)), int(outs[0].get("size", 0)))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise InputError(f"{path}: `outs` pins no data (got {outs!r}): mend it in that revision") from None
 
 
 def _stages(pipeline: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Give the dependencies of each stage; one with options is a mapping of its path."""
+    """Give the dependencies of each stage; one with options is a mapping of its path.
+
+    What is no stage has none: what is wrong with it DVC will say.
+    """
     stages = {}
-    for name, block in pipeline.get("stages", {}).items():
-        deps = (block.get("do") or block).get("deps", ())
-        stages[name] = tuple(next(iter(dep)) if isinstance(dep, dict) else str(dep) for dep in deps)
+    for name, block in _mapping(pipeline.get("stages")).items():
+        deps = (_mapping(_mapping(block).get("do")) or _mapping(block)).get("deps")
+        paths = deps if isinstance(deps, list) else []
+        stages[str(name)] = tuple(str(next(iter(dep), "") if isinstance(dep, dict) else dep) for dep in paths)
     return stages
+
+
+def _mapping(content: Any) -> Mapping[Any, Any]:
+    return content if isinstance(content, dict) else {}
 
 
 def _figures(path: Path) -> dict[str, float]:
@@ -192,7 +209,24 @@ def _figures(path: Path) -> dict[str, float]:
 
 def _counts(path: Path) -> dict[tuple[str, str], int]:
     rows = read_csv(path, ("class", "step", "count"))
-    try:
-        return {(row["class"], row["step"]): int(row["count"]) for row in rows}
-    except ValueError as error:
-        raise InputError(f"{path}: a count is no number ({error}); run `dvc repro` to make it anew") from None
+    _must_be_numbers(path, rows, {"count": int})
+    return {(row["class"], row["step"]): int(row["count"]) for row in rows}
+
+
+def _curves(path: Path) -> list[dict[str, str]]:
+    rows = read_csv(path, ("model", "fold", "split", "epoch", "loss"))
+    _must_be_numbers(path, rows, {"epoch": int, "loss": float})
+    return rows
+
+
+def _must_be_numbers(
+    path: Path, rows: Sequence[Mapping[str, str]], columns: Mapping[str, Callable[[str], float]]
+) -> None:
+    for line, row in enumerate(rows, start=2):
+        for column, number in columns.items():
+            try:
+                number(row[column])
+            except ValueError:
+                raise InputError(
+                    f"{path}, line {line}: {column} is no number (got {row[column]!r}): run `dvc repro` to make it anew"
+                ) from None

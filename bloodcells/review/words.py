@@ -1,11 +1,13 @@
 """How values and foreign text are written on a page of Markdown."""
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from bloodcells.paired import LEVEL
 from bloodcells.review.changes import ABSENT
 
 
@@ -27,11 +29,21 @@ def value(value: Any) -> str:
     """Give a value as YAML would have it: text and lists as code, numbers as they are."""
     if value is ABSENT:
         return "none"
-    if isinstance(value, str):
-        return code(value)
     if isinstance(value, list | dict):
-        return code(json.dumps(value))
-    return json.dumps(value)
+        return code(json.dumps(_for_json(value)))
+    value = _for_json(value)
+    return code(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _for_json(value: Any) -> Any:
+    """Give a value that JSON has: for a date, and for what is no finite number, YAML's word for it."""
+    if isinstance(value, list):
+        return [_for_json(one) for one in value]
+    if isinstance(value, dict):
+        return {str(key): _for_json(one) for key, one in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
+    return value if isinstance(value, str | int | float | None) else str(value)
 
 
 def figure(value_: Any) -> str:
@@ -46,8 +58,14 @@ def points(share: float) -> str:
 
 
 def probability(p: float) -> str:
-    """Give a p value."""
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+    """Give a p value, so that it is seen on which side of `LEVEL` it lies."""
+    return "< 0.001" if p < 0.001 else beside(p, LEVEL)
+
+
+def beside(number: float, limit: float) -> str:
+    """Give a number with three digits, or as many as it takes not to look like a limit that it is not."""
+    digits = next((many for many in range(3, 17) if round(number, many) != limit), 3)
+    return f"{number:.{digits}f}"
 
 
 def counted(count: int, what: str) -> str:

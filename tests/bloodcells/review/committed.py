@@ -58,6 +58,14 @@ def said(
     return predictions([image(number) for number in numbers], [fold] * len(actual), actual, chances)
 
 
+def hashes(by_model: Mapping[str, Predictions]) -> dict[str, str]:
+    """Give what stands for the hash of each model's table."""
+    return {
+        f"plots/bccd/predictions/{model}.csv": repr((p.images, p.actual.tolist(), p.probabilities.tolist()))
+        for model, p in by_model.items()
+    }
+
+
 def results(folder: Path, by_model: Mapping[str, Predictions], dataset: str = "rendered", loss: float = 1.0) -> None:
     """Write the tables and metrics of a run."""
     plots = folder / "plots" / dataset

@@ -92,19 +92,20 @@ def test_code_is_told_with_the_stages_that_use_it_and_other_files_are_not() -> N
     ]
 
 
+def test_a_value_that_is_no_number_is_the_same_as_itself() -> None:
+    assert changed({"a": float("nan"), "b": [1]}, {"a": float("nan"), "b": [1.0]}) == [Change("b", [1], [1.0])]
+
+
 @pytest.mark.parametrize(
     "other",
     [
-        Results(predictions={"resnet": said(sure=0.8)}, metrics={"resnet": {"accuracy": 1.0}}),
-        Results(predictions={"resnet": said(fold=1)}, metrics={"resnet": {"accuracy": 1.0}}),
-        Results(predictions={"other": said()}, metrics={"resnet": {"accuracy": 1.0}}),
-        Results(predictions={"resnet": said()}, metrics={"resnet": {"accuracy": 0.9}}),
-        Results(predictions={"resnet": said()}, metrics={"resnet": {"accuracy": 1.0}}, counts={("a", "b"): 1}),
-        Results(predictions={"resnet": said()}, metrics={"resnet": {"accuracy": 1.0}}, curves=({"loss": "1"},)),
-        Results(predictions={"resnet": said()}, metrics={"resnet": {"accuracy": 1.0}}, unreadable={"a": "b"}),
+        Results(files={"plots/bccd/doubt.csv": "2"}),
+        Results(files={"plots/bccd/doubt.csv": "1", "metrics/bccd/attention/resnet.json": "1"}),
+        Results(),
+        Results(files={"plots/bccd/doubt.csv": "1"}, unreadable={"a": "b"}),
     ],
 )
-def test_results_differ_in_anything_that_they_hold(other: Results) -> None:
-    one = Results(predictions={"resnet": said()}, metrics={"resnet": {"accuracy": 1.0}})
-    assert not differ(one, Results(predictions={"resnet": said()}, metrics={"resnet": {"accuracy": 1.0}}))
+def test_results_differ_in_any_of_their_files(other: Results) -> None:
+    one = Results(files={"plots/bccd/doubt.csv": "1"})
+    assert not differ(one, Results(files={"plots/bccd/doubt.csv": "1"}))
     assert differ(one, other)

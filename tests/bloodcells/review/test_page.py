@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ from bloodcells.review.snapshot import Guard, Results, Snapshot
 from bloodcells.review.staleness import Freshness, Stale
 from bloodcells.review.verdicts import Judgement, Verdict
 from bloodcells.scores import Predictions, headline
-from tests.bloodcells.review.committed import image, said
+from tests.bloodcells.review.committed import hashes, image, said
 
 HEADINGS = [
     "Better or worse",
@@ -30,8 +31,9 @@ EMPTY = Review(BASE, HEAD, [], {}, [], [], [])
 def found(base: dict[str, Predictions], head: dict[str, Predictions], **more: object) -> DatasetReview:
     """What is found about a data set with nothing but these predictions."""
     snapshots = [
-        Snapshot({}, None, {"bccd": Results({model: headline(p) for model, p in one.items()}, one)}, {})
+        Snapshot({}, None, {"bccd": Results(figures, one, files=hashes(one))}, {})
         for one in (base, head)
+        for figures in ({model: headline(p) for model, p in one.items()},)
     ]
     (one,) = compare(snapshots[0], snapshots[1], resamples=500, seed=1)
     return replace(one, **more)  # type: ignore[arg-type]
@@ -54,7 +56,7 @@ def test_sections_stand_in_one_order_whatever_there_is_to_tell() -> None:
     )
     for page in (markdown(EMPTY), full):
         assert [line[3:] for line in page.splitlines() if line.startswith("## ")] == HEADINGS
-    assert "nan" not in full.lower().replace("`", " ").split()
+        assert not re.search(r"\bnan\b", page, re.IGNORECASE)
 
 
 def test_the_first_lines_tell_the_verdicts_the_change_and_what_is_wrong() -> None:
@@ -103,7 +105,8 @@ def test_the_table_of_verdicts_gives_points_interval_p_and_flips() -> None:
 
 def test_the_same_predictions_with_other_probabilities() -> None:
     told = section(page_of(found({"a": said()}, {"a": said(sure=0.75)})), "Better or worse")
-    assert told.splitlines()[-1] == "No cell is predicted otherwise; a probability moved by 0.0500 at most."
+    assert "No cell is predicted otherwise; a probability moved by 0.0500 at most." in told.splitlines()
+    assert "<summary>bccd: 1 file of results differs</summary>\n\n`plots/bccd/predictions/a.csv`" in told
     assert "interval" not in told
 
 
@@ -264,7 +267,7 @@ def test_lines_fit_a_terminal_and_folds_and_tables_are_those_of_github() -> None
     )
     assert max(len(line) for line in page.splitlines() if not line.startswith("<details>")) <= 80
     html = MarkdownIt("commonmark", {"html": True}).enable("table").render(page)
-    assert html.count("<details>") == html.count("</details>") == 4  # three models, and the files of code
+    assert html.count("<details>") == html.count("</details>") == 5  # three models, their files, and the files of code
     assert html.count("<table>") == 1 + 1 + 3 + 1
     assert "|" not in html
 
@@ -276,6 +279,7 @@ def test_lines_fit_a_terminal_and_folds_and_tables_are_those_of_github() -> None
         (Judgement.WORSE, (0.9, 1.0), ("worse",), "a on bccd got worse"),
         (Judgement.NOISE, (0.9, 1.0), ("worse",), None),
         (Judgement.BETTER, (0.79, 0.9), (), "0.790, below 0.8"),
+        (Judgement.BETTER, (0.79996, 0.9), (), "0.79996, below 0.8"),
         (Judgement.BETTER, (0.8, 0.9), (), None),
         (Judgement.GONE, None, (), None),
         (Judgement.UNCOMPARABLE, None, (), "its predictions can't be read"),

@@ -78,6 +78,13 @@ def test_only_what_changed_is_drawn(tmp_path: Path) -> None:
     assert list(drawn(tmp_path / "b", results(same), results({"resnet": said(wrong=[1])}))) == ["accuracy", "confusion"]
 
 
+def test_models_whose_tables_cannot_be_read_on_either_side_are_not_drawn(tmp_path: Path) -> None:
+    broken = Results(unreadable={"plots/bccd/predictions/resnet.csv": "no table"})
+    snapshots = [Snapshot({}, None, {"bccd": results}, {}) for results in (broken, broken)]
+    (one,) = compare(snapshots[0], snapshots[1], resamples=200, seed=1)
+    assert draw(tmp_path / "page.md", one, broken, broken) == []
+
+
 def test_a_first_run_and_a_model_that_went_are_drawn_without_the_other_side(tmp_path: Path) -> None:
     two = {"resnet": said(), "mine": said(wrong=[2])}
     assert len(drawn(tmp_path / "a", Results(), results(two))) == 3

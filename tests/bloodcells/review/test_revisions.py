@@ -65,6 +65,17 @@ def test_the_working_tree_is_laid_out_with_what_would_be_committed(root: Path, t
     assert (tmp_path / "out" / "link").is_symlink()
 
 
+def test_a_revision_that_git_cannot_lay_out_is_an_error(root: Path, tmp_path: Path) -> None:
+    which = revisions.revision(root, "main")
+    blob = git(root, "rev-parse", "main:a.txt")
+    (root / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    with pytest.raises(InputError, match=r"git can't lay out the files of main: .*`git fsck` tells"):
+        revisions.lay_out(root, which, tmp_path / "out")
+    nothing = revisions.Revision("gone", "1" * 40)
+    with pytest.raises(InputError, match="the files of gone: "):
+        revisions.lay_out(root, nothing, tmp_path / "other")
+
+
 def test_changed_lines_count_what_came_and_went_in_text(tmp_path: Path) -> None:
     base, head = tmp_path / "base", tmp_path / "head"
     for folder, texts in (

@@ -8,6 +8,8 @@ from bloodcells.files import write_csv
 from bloodcells.review.snapshot import Guard, Pin, read_snapshot
 from tests.bloodcells.review import committed
 
+CURVES = "model,fold,split,epoch,loss,accuracy\nresnet,0,train,1,0.5,1\nresnet,0,train,2,,1\n"
+
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
@@ -29,6 +31,7 @@ def test_what_a_run_left_is_read(tree: Path) -> None:
     assert results.counts[("monocyte", "kept")] == committed.CELLS // 4
     assert results.dropped == {(committed.image(500), "", "null: no label")}
     assert results.curves[0]["split"] == "train"
+    assert set(results.files) >= {"plots/rendered/curves.csv", "metrics/rendered/alexnet.json"}
     assert snapshot.of("bccd").predictions == {}
 
 
@@ -55,7 +58,8 @@ def test_a_first_commit_has_nothing_yet(tmp_path: Path) -> None:
     ("name", "text", "said"),
     [
         ("plots/rendered/predictions/resnet.csv", "image,fold\n", "its columns are image,fold"),
-        ("plots/rendered/counts.csv", "class,step,count\nmonocyte,kept,many\n", "a count is no number"),
+        ("plots/rendered/counts.csv", "class,step,count\nmonocyte,kept,many\n", "line 2: count is no number (got"),
+        ("plots/rendered/curves.csv", CURVES, "curves.csv, line 3: loss is no number (got ''): run `dvc repro`"),
         ("plots/rendered/dropped.csv", "line\n1\n", "has no column image, labels, reason"),
         ("metrics/rendered/resnet.json", "{", "is no JSON"),
         ("metrics/rendered/resnet.json", "[1]", "holds no figures by name"),
@@ -79,6 +83,34 @@ def test_a_file_that_is_no_yaml_is_an_error_that_names_the_revision(tree: Path, 
     (tree / name).write_text(text)
     with pytest.raises(InputError, match=rf"^main: {name} (is no YAML|holds no keys).*mend it in that revision"):
         read_snapshot(tree, "main")
+
+
+@pytest.mark.parametrize("outs", ["[null]", "{a: b}", "[text]", "[{md5: x, size: many}]", "[{md5: x, size: null}]"])
+def test_a_pin_that_is_none_is_an_error_that_names_the_revision(tree: Path, outs: str) -> None:
+    (tree / "data.dvc").write_text(f"outs: {outs}\n")
+    with pytest.raises(InputError, match=r"^main: data.dvc: `outs` pins no data \(got .*mend it in that revision"):
+        read_snapshot(tree, "main")
+
+
+@pytest.mark.parametrize(
+    ("text", "stages"),
+    [
+        ("stages:\n", {}),
+        ("stages: [a]\n", {}),
+        ("stages: {clean: null, train: {do: {deps: null}}}\n", {"clean": (), "train": ()}),
+        ("stages: {clean: {deps: text}, train: {do: {deps: [a, {b: {}}]}}}\n", {"clean": (), "train": ("a", "b")}),
+    ],
+)
+def test_what_is_no_stage_has_no_dependencies(tree: Path, text: str, stages: dict[str, tuple[str, ...]]) -> None:
+    (tree / "dvc.yaml").write_text(text)
+    assert read_snapshot(tree, "main").stages == stages
+
+
+def test_metrics_in_folders_are_read_by_their_path(tree: Path) -> None:
+    folder = tree / "metrics" / "rendered" / "attention"
+    folder.mkdir()
+    (folder / "resnet.json").write_text('{"pointed": 0.5}')
+    assert read_snapshot(tree, "main").of("rendered").metrics["attention/resnet"] == {"pointed": 0.5}
 
 
 def test_what_is_no_number_is_no_figure(tree: Path) -> None:

@@ -1,3 +1,5 @@
+from datetime import date
+
 import pytest
 from markdown_it import MarkdownIt
 
@@ -37,6 +39,11 @@ def test_foreign_text_stays_text(text: str) -> None:
         (None, "null"),
         ([0, 1], "`[0, 1]`"),
         ("a", "`a`"),
+        (date(2026, 1, 2), "`2026-01-02`"),
+        ([date(2026, 1, 2), float("nan")], '`["2026-01-02", ".nan"]`'),
+        ({date(2026, 1, 2): 1}, '`{"2026-01-02": 1}`'),
+        (float("nan"), "`.nan`"),
+        (float("-inf"), "`-.inf`"),
     ],
 )
 def test_a_value_reads_as_in_yaml(value: object, text: str) -> None:
@@ -53,6 +60,7 @@ def test_figures_points_and_probabilities() -> None:
         "0.0",
     ]
     assert [words.probability(p) for p in (1.0, 0.0312, 0.00099)] == ["1.000", "0.031", "< 0.001"]
+    assert [words.probability(p) for p in (0.0496, 0.04996, 0.0504, 0.05)] == ["0.0496", "0.04996", "0.0504", "0.050"]
 
 
 def test_counts() -> None:

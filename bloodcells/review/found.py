@@ -14,7 +14,7 @@ from bloodcells.review.words import beside, named
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of the page: the file, relative to the page, and what it shows."""
+    """A picture of the page: the link to its file, relative to the page and quoted, and what it shows."""
 
     link: str
     text: str

@@ -14,7 +14,8 @@ from bloodcells.review.verdicts import SIGNS, Flip, Judgement, Verdict
 from bloodcells.review.words import code, counted, figure, folded, named, plain, points, probability, value
 
 _FEW = 12  # so many rows of a table stand open; more are folded away
-_MOST = 50  # so many images are named together; a comment on GitHub holds 65,536 characters
+_MOST = 50  # so many images are named together, and so many rows of a table shown
+_COMMENT = 60_000  # bytes: a comment on GitHub holds 65,536 characters, of which the workflow adds a few
 
 
 def markdown(review: Review) -> str:
@@ -39,6 +40,23 @@ def markdown(review: Review) -> str:
     for title, (told, else_told) in sections.items():
         blocks += [f"## {title}", *(told or [else_told])]
     return "\n\n".join(blocks) + "\n"
+
+
+def comment(page: str) -> str:
+    """Give a page without its pictures, and of a long one no more than a comment on GitHub can hold."""
+    lines = [line for line in page.splitlines(keepends=True) if not line.startswith("![")]
+    text = "".join(lines)
+    if len(text.encode()) <= _COMMENT:
+        return text
+    kept, size = "", 0
+    for line in lines:
+        size += len(line.encode())
+        if size > _COMMENT:
+            break
+        kept += line
+    if kept.count("<details>") > kept.count("</details>"):
+        kept += "\n</details>\n"
+    return kept + "\n**Cut here**, since a comment holds no more: the page of the run has the whole review.\n"
 
 
 def _revision(which: Revision) -> str:
@@ -163,9 +181,8 @@ def _of_data(data: DataChange) -> list[str]:
     for what, rows in (("dropped now and not before", data.dropped), ("no longer dropped", data.kept)):
         if rows:
             cells = [[code(image), plain(labels), plain(reason)] for image, labels, reason in rows]
-            blocks.append(
-                folded(f"{counted(len(rows), 'row')} {what}", table(["image", "labels", "reason"], cells, names=3))
-            )
+            block = _first(["image", "labels", "reason"], cells, names=3)
+            blocks.append(folded(f"{counted(len(rows), 'row')} {what}", block))
     if data.relabelled:
         told = f"{counted(len(data.relabelled), 'cell')} with another label"
         blocks += [f"{told}:", _long(told, _changes("image", data.relabelled), data.relabelled)]
@@ -205,7 +222,7 @@ def _code(changes: Sequence[CodeChange]) -> list[str]:
     if not changes:
         return []
     rows = [[code(one.path), f"+{one.came} −{one.went}", listed(one.stages) or "none"] for one in changes]
-    return [_long(f"{len(rows)} files changed", table(["file", "lines", "stages that use it"], rows, names=3), rows)]
+    return [_long(f"{len(rows)} files changed", _first(["file", "lines", "stages that use it"], rows, names=3), rows)]
 
 
 def _staleness(freshness: Sequence[Freshness], datasets: Sequence[DatasetReview]) -> list[str]:
@@ -270,7 +287,14 @@ def _pictures(datasets: Sequence[DatasetReview]) -> list[str]:
 
 
 def _changes(what: str, changes: Sequence[Change]) -> str:
-    return table([what, "base", "head"], [[code(one.name), value(one.before), value(one.after)] for one in changes])
+    rows = [[code(one.name), value(one.before), value(one.after)] for one in changes]
+    return _first([what, "base", "head"], rows, names=1)
+
+
+def _first(head: Sequence[str], rows: Sequence[Sequence[str]], names: int) -> str:
+    """Give a table of the first rows, and how many more there are."""
+    shown = table(head, rows[:_MOST], names=names)
+    return shown + (f"\n\nand {len(rows) - _MOST} more" if len(rows) > _MOST else "")
 
 
 def _images(names: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ import io
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 from matplotlib import rc_context
@@ -39,8 +40,9 @@ def draw(page: Path, one: DatasetReview, base: Results, head: Results) -> list[P
     pictures: list[Picture] = []
 
     def add(what: str, title: str) -> tuple[Path, str]:
-        pictures.append(Picture(f"{page.stem}-{one.name}-{what}.png", f"{title} on {one.name}, base and head"))
-        return page.with_name(pictures[-1].link), f"{title} on {one.name}"
+        name = f"{page.stem}-{one.name}-{what}.png"
+        pictures.append(Picture(quote(name), f"{title} on {one.name}, base and head"))
+        return page.with_name(name), f"{title} on {one.name}"
 
     told = bool(base.predictions or head.predictions)  # of models whose tables can't be read there are none
     if told and any(verdict.judgement is not Judgement.SAME for verdict in one.verdicts):

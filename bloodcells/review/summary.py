@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from bloodcells.markdown import listed
-from bloodcells.review.changes import ABSENT, WHOLE, Change, CodeChange
+from bloodcells.review.changes import ABSENT, WHOLE, Change, CodeChange, DataChange
 from bloodcells.review.found import DatasetReview, Review
 from bloodcells.review.staleness import Freshness
 from bloodcells.review.verdicts import SIGNS, Judgement, Verdict
@@ -88,12 +88,25 @@ def _data(review: Review) -> list[str]:
     told = ["the pin of the real data"] if review.pin else []
     for one in review.datasets:
         parts = [
-            f"{counted(len(images), 'cell')} {what}"
-            for images, what in ((one.data.came, "more"), (one.data.went, "fewer"), (one.data.relabelled, "relabelled"))
-            if images
+            f"{does} {listed(amounts)}"
+            for does, figures in _of_data(one.data).items()
+            if (amounts := [f"{counted(number, what)} {how}" for number, what, how in figures if number])
         ]
-        told += [f"{plain(one.name)} has {listed(parts)}"] if parts else []
+        told += [f"{plain(one.name)} {listed(parts)}"] if parts else []
     return told
+
+
+def _of_data(data: DataChange) -> dict[str, list[tuple[int, str, str]]]:
+    """Give what is said of a data set, each with how many of what it is true; of none nothing is said."""
+    return {
+        "is tested on": [(len(data.came), "cell", "more"), (len(data.went), "cell", "fewer")],
+        "has": [
+            (len(data.relabelled), "cell", "relabelled"),
+            (data.moved, "cell", "in another fold"),
+            (len(data.counts), "count", "changed"),
+        ],
+        "drops": [(len(data.dropped), "row", "more"), (len(data.kept), "row", "fewer")],
+    }
 
 
 def _code(changes: Sequence[CodeChange]) -> list[str]:

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import pairwise
+from urllib.parse import unquote
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -44,7 +45,7 @@ def web_page(markdown: str, pictures: Mapping[str, bytes]) -> str:
 
     Args:
         markdown: the page as `page.markdown` gives it.
-        pictures: the PNG of each link of a picture in it.
+        pictures: the PNG of each picture in it, by the name of its file.
     """
     parser = MarkdownIt("commonmark", {"html": True}).enable("table")
     tokens = parser.parse(markdown)
@@ -64,7 +65,7 @@ def web_page(markdown: str, pictures: Mapping[str, bytes]) -> str:
 
 
 def _embed(image: Token, pictures: Mapping[str, bytes]) -> None:
-    content = base64.b64encode(pictures[str(image.attrGet("src"))]).decode()
+    content = base64.b64encode(pictures[unquote(str(image.attrGet("src")))]).decode()
     image.attrSet("src", f"data:image/png;base64,{content}")
 
 

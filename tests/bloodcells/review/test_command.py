@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import yaml
@@ -100,7 +101,10 @@ def test_a_change_of_the_data(repository: Path) -> None:
     committed.results(repository, grown)
     page, _ = review()
     assert first(page) == "**rendered**: resnet, efficientnet and alexnet = same predictions."
-    assert "the pin of the real data; rendered has 20 cells more and 1 cell relabelled" in " ".join(page.split())
+    told = " ".join(page.split())
+    assert (
+        "the pin of the real data; rendered is tested on 20 cells more and has 1 cell relabelled and 4" in told
+    )
     assert "on the 79 cells that both predicted" in page
     assert f"`{image(99)}`" in page
 
@@ -114,6 +118,48 @@ def test_the_accuracy_that_is_least_is_a_gate_without_being_asked(repository: Pa
     )
     project.set_params(repository, {"review.least_accuracy": 0.81})
     assert review()[1] == 0
+
+
+def test_the_gate_is_that_of_the_head_and_parameters_of_another_time_are_no_fault(repository: Path) -> None:
+    project.set_params(repository, {"review.least_accuracy": 0.86, "train.epochs": "as many as it takes"})
+    project.commit(repository, "strict")
+    project.set_params(repository, {"review.least_accuracy": 0.5})
+    _, status = review("HEAD~1", "HEAD")
+    assert "below 0.86" in str(status)
+    assert review("HEAD~1")[1] == 0
+    project.set_params(repository, {"review.least_accuracy": 7})
+    with pytest.raises(InputError, match=r"working tree: params.yaml: review.least_accuracy: .* or equal to 1"):
+        review("HEAD~1")
+
+
+def test_a_result_that_the_page_does_not_read_is_a_change(repository: Path) -> None:
+    path = repository / "plots" / "rendered" / "doubt.csv"
+    path.write_text("image\n")
+    page, _ = review()
+    assert first(page) == "**rendered**: resnet, efficientnet and alexnet = same predictions."
+    assert "<summary>rendered: 1 file of results differs</summary>\n\n`plots/rendered/doubt.csv`" in page
+
+
+def test_the_page_lies_in_the_root_of_the_repository(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(repository / "stages")
+    main(arguments("--no-pictures"))
+    assert (repository / "review" / "review.md").is_file()
+    assert not (repository / "stages" / "review").exists()
+
+
+def test_a_reader_that_reads_nothing_changes_neither_page_nor_status(repository: Path) -> None:
+    code = "from bloodcells.cli import main; main(['review', '--no-pictures'])"
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": str(project.ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout
+        process.stdout.close()
+        _, said_there = process.communicate()
+    assert (process.returncode, said_there.decode()) == (0, "written: review/review.md\n")
+    assert Path("review", "review.md").is_file()
 
 
 def test_a_first_run(repository: Path) -> None:
@@ -163,23 +209,24 @@ def test_pictures_stand_beside_the_page_and_within_the_html_the_same_every_time(
     change(repository, alexnet=range(3, 11))
     written = []
     for out in (repository / "review" / "a", repository / "review" / "b"):
-        main(arguments("--output", str(out / "a.md"), "--html", str(out / "b.html")))
+        main(arguments("--output", str(out / "größe 1.md"), "--html", str(out / "b.html")))
         written.append({path.name: path.read_bytes() for path in out.iterdir()})
     files, again = written
     assert files == again
-    pictures = {f"a-rendered-{what}.png" for what in ("accuracy", "confusion", "curves")}
-    assert set(files) == pictures | {"a.md", "b.html"}
+    pictures = {f"größe 1-rendered-{what}.png" for what in ("accuracy", "confusion", "curves")}
+    assert set(files) == pictures | {"größe 1.md", "b.html"}
     for name in pictures:
-        assert f"]({name})" in files["a.md"].decode()
+        assert f"]({quote(name)})" in files["größe 1.md"].decode()
         assert files[name].startswith(b"\x89PNG")
     assert files["b.html"].count(b'src="data:image/png;base64,iVBOR') == 3
 
 
 def test_text_alone(repository: Path) -> None:
     change(repository, alexnet=range(0))
-    page, _ = review("--html", "review/page.html")
+    page, _ = review("--html", "review/page.html", "--comment", "review/comment.md")
     assert "![" not in page
-    assert {path.name for path in Path("review").iterdir()} == {"review.md", "page.html"}
+    assert {path.name for path in Path("review").iterdir()} == {"review.md", "page.html", "comment.md"}
+    assert Path("review", "comment.md").read_text() == page
 
 
 def test_a_table_that_was_broken_is_an_error_of_the_head_and_a_note_of_the_base(repository: Path) -> None:

@@ -4,13 +4,13 @@ from dataclasses import replace
 import pytest
 from markdown_it import MarkdownIt
 
-from bloodcells.review.changes import ABSENT, WHOLE, Change, CodeChange
+from bloodcells.review.changes import ABSENT, WHOLE, Change, CodeChange, DataChange
 from bloodcells.review.found import DatasetReview, Picture, Review, compare, failures
-from bloodcells.review.page import markdown
+from bloodcells.review.page import comment, markdown
 from bloodcells.review.revisions import Revision
 from bloodcells.review.snapshot import Guard, Results, Snapshot
 from bloodcells.review.staleness import Freshness, Stale
-from bloodcells.review.verdicts import Judgement, Verdict
+from bloodcells.review.verdicts import Flip, Judgement, Verdict
 from bloodcells.scores import Predictions, headline
 from tests.bloodcells.review.committed import hashes, image, said
 
@@ -161,9 +161,10 @@ def test_a_model_that_came_is_told_by_its_parameters() -> None:
 def test_data_that_came_went_and_changed_labels() -> None:
     one = found({"a": said(numbers=range(10))}, {"a": said(numbers=range(1, 13), labels={4: 3}, fold=1)})
     page = page_of(one, pin=[Change("md5", "1.dir", "2.dir")])
-    assert "the pin of the real data; bccd has 3 cells more, 1 cell fewer and 1 cell relabelled" in page.replace(
-        "\n  ", " "
-    )
+    assert (
+        "the pin of the real data; bccd is tested on 3 cells more and 1 cell fewer and has 1 cell relabelled and "
+        "9 cells in another fold."
+    ) in page.replace("\n  ", " ")
     told = section(page, "Data")
     assert "| md5 | `1.dir` | `2.dir` |".replace("md5", "`md5`") in told
     assert (
@@ -171,6 +172,40 @@ def test_data_that_came_went_and_changed_labels() -> None:
     )
     assert f"| `{image(4)}` | `eosinophil` | `neutrophil` |" in told
     assert "9 cells tested in another fold." in told
+
+
+def test_rows_that_are_dropped_and_counts_are_changes_of_the_data() -> None:
+    data = DataChange((Change("a, kept", 1, 2),), (("1.jpg", "", "null"),), (("2.jpg", "", "x"), ("3.jpg", "", "x")))
+    page = page_of(DatasetReview("bccd", True, data=data)).replace("\n  ", " ")
+    assert "- **Changed**: bccd has 1 count changed and drops 1 row more and 2 rows fewer.\n" in page
+
+
+def test_long_tables_are_cut() -> None:
+    rows = tuple((image(number), "", "null") for number in range(60))
+    data = DataChange(tuple(Change(f"c{n}, kept", 1, 2) for n in range(60)), rows)
+    page = page_of(
+        DatasetReview("bccd", True, data=data),
+        parameters={"params.yaml": [Change(f"a.a{n}", 1, 2) for n in range(60)]},
+        code=[CodeChange(f"stages/{n}.py", 1, 2, ()) for n in range(60)],
+    )
+    assert page.count("\n\nand 10 more\n") == 4
+    for shown, left_out in ((image(49), image(50)), ("c49,", "c50,"), ("a.a49`", "a.a50`"), ("/49.py", "/50.py")):
+        assert shown in page
+        assert left_out not in page
+
+
+def test_a_comment_has_no_pictures_and_no_more_than_it_may_hold() -> None:
+    short = page_of(found({}, {}, pictures=[Picture("a.png", "Accuracy")]))
+    assert comment(short) == short.replace("![Accuracy](a.png)\n", "")
+    flips = [Flip(image(n), "monocyte", "eosinophil" + "é" * (n % 7), "monocyte") for n in range(2000)]
+    kinds = tuple(replace(flip, label=f"{flip.label}{n}") for n, flip in enumerate(flips))
+    long = page_of(DatasetReview("bccd", True, [Verdict("a", Judgement.NOISE, fixed=kinds)]))
+    told = comment(long)
+    assert len(long.encode()) > 65536
+    assert 59000 < len(told.encode()) < 60500
+    kept, _, note = told.partition("\n</details>\n")
+    assert long.startswith(kept)
+    assert note.strip().startswith("**Cut here**")
 
 
 def test_many_images_are_named_up_to_a_limit() -> None:

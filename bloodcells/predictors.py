@@ -10,7 +10,7 @@ from lightning_utilities.core.apply_func import apply_to_collection
 from bloodcells.errors import InputError
 from bloodcells.networks import Checkpoint, read, save
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Predictor:
         temperature: by which the probabilities are cooled (`bloodcells.calibration.cooled`).
         threshold: it answers where the largest cooled probability reaches this; above 1 it never answers.
         risk: the share of wrong answers for which the threshold was fitted on validation.
+        cells: on how many validation cells temperature and threshold were fitted.
         views: over how many rotations and mirror images of a cell the probabilities are averaged; 1 or 8.
     """
 
@@ -31,6 +32,7 @@ class Predictor:
     temperature: float
     threshold: float
     risk: float
+    cells: int
     views: int
 
     def save(self, path: Path) -> None:

@@ -134,12 +134,11 @@ def _predict(params: Params, checkpoint: Checkpoint, images: list[str]) -> NDArr
 
 
 def _verdict(findings: Sequence[Finding]) -> str:
-    """Say how many guards hold, those of which a figure fails by name."""
-    names = dict.fromkeys(finding.guard for finding in findings)
-    failed = dict.fromkeys(finding.guard for finding in findings if not finding.holds)
+    """Say how many figures of the guards hold, and which guards fail."""
+    failed = [finding.guard for finding in findings if not finding.holds]
     if failed:
-        return f"{len(failed)} of {len(names)} guards fail ({', '.join(failed)})"
-    return f"all {len(names)} guards hold"
+        return f"{len(failed)} of {len(findings)} fail ({', '.join(dict.fromkeys(failed))})"
+    return f"all {len(findings)} hold"
 
 
 def _page(dataset: str, findings: Sequence[Finding]) -> str:

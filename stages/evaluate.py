@@ -103,7 +103,8 @@ def _predictor(params: Params, model: str, validation: Predictions) -> Predictor
     """
     checkpoint = _checkpoint(params, model, min(params.folds))
     rule = Rule.fit(validation, params.evaluate.risk)
-    return Predictor(model, checkpoint, rule.temperature, rule.threshold, params.evaluate.risk, params.evaluate.views)
+    e = params.evaluate
+    return Predictor(model, checkpoint, rule.temperature, rule.threshold, e.risk, len(validation.images), e.views)
 
 
 def _origin(params: Params, model: str, seconds: float) -> dict[str, object]:

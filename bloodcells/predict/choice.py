@@ -1,4 +1,4 @@
-"""Which model answers: where a run of the pipeline leaves its predictors, and which of them is the most accurate."""
+"""Which model answers: where a run of the pipeline leaves its predictors, and which of them does best on validation."""
 
 import json
 from pathlib import Path
@@ -10,8 +10,8 @@ def find_model(which: str | None) -> Path:
     """Give the file of a model.
 
     Args:
-        which: a path, or the name of a model of the run in this folder; None for the one of that run that is the most
-            accurate.
+        which: a path, or the name of a model of the run in this folder; None for the one of that run whose loss on
+            validation is least. (Not the most accurate in the test: that is often several, and would be luck.)
 
     Raises:
         InputError: there is none.
@@ -33,20 +33,21 @@ def find_model(which: str | None) -> Path:
         raise InputError(f"the run on {dataset} has no predictor yet: run `dvc repro`, or give --model a path")
     if which:
         if which not in made:
-            raise InputError(f"the run on {dataset} has no predictor {which!r} (there are {', '.join(made)})")
+            remedy = ": run `dvc repro`, which makes it" if which in params.models else ""
+            raise InputError(f"the run on {dataset} has no predictor {which!r} (there are {', '.join(made)}){remedy}")
         return made[which]
     present = [name for name in made if name in params.models]  # what a removed model has left doesn't count
     if not present:
         raise InputError(f"no model of params.yaml has a predictor yet: run `dvc repro`, or --model {next(iter(made))}")
-    accuracies = {name: _accuracy(Path("metrics", dataset, f"{name}.json")) for name in present}
-    return made[max(accuracies, key=lambda name: accuracies[name])]
+    losses = {name: _validation_loss(Path("metrics", dataset, f"{name}.json")) for name in present}
+    return made[min(losses, key=lambda name: losses[name])]
 
 
-def _accuracy(metrics: Path) -> float:
+def _validation_loss(metrics: Path) -> float:
     try:
-        return float(json.loads(metrics.read_text(encoding="utf-8"))["accuracy"])
+        return float(json.loads(metrics.read_text(encoding="utf-8"))["validation_loss"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = error.strerror if isinstance(error, OSError) else type(error).__name__
         raise InputError(
-            f"{metrics} does not tell how accurate the model is ({reason}): run `dvc repro`, or choose with --model"
+            f"{metrics} does not tell the loss on validation ({reason}): run `dvc repro`, or choose with --model"
         ) from None

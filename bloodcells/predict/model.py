@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from bloodcells.abstention import cells_needed
 from bloodcells.errors import InputError
 from bloodcells.networks import Checkpoint, read
 from bloodcells.predictors import Predictor
@@ -30,10 +31,12 @@ class Model:
         own = self.predictor
         if not self.calibrated:
             return f"{own.name}, a plain checkpoint: not calibrated, and it answers however unsure it is."
-        kept = f"on validation at most {100 * own.risk:g} % of its answers are wrong"
+        few = own.cells < cells_needed(own.risk)
+        fitted = f"calibrated on {own.cells} cells{', too few to rely on' if few else ''}"
+        kept = f"on these at most {100 * own.risk:g} % of its answers are wrong"
         if own.threshold > 1:
-            return f"{own.name}, calibrated: it never answers, since no confidence shows that {kept}."
-        return f"{own.name}, calibrated: it answers from a confidence of {own.threshold:.4f}, so that {kept}."
+            return f"{own.name}, {fitted}: it never answers, since no confidence shows that {kept}."
+        return f"{own.name}, {fitted}: it answers from a confidence of {own.threshold:.4f}, so that {kept}."
 
     def network(self) -> nn.Module:
         """Build its network, ready to evaluate, on a GPU if there is one.
@@ -70,4 +73,4 @@ def load_model(path: Path) -> Model:
                 raise
     except (AttributeError, TypeError) as error:  # torch reads some texts as broken pickles
         raise InputError(f"{path} holds no model ({error}): give the path of a predictor or a checkpoint") from None
-    return Model(Predictor(checkpoint.architecture, checkpoint, 1.0, 0.0, 1.0, _VIEWS), calibrated=False)
+    return Model(Predictor(checkpoint.architecture, checkpoint, 1.0, 0.0, 1.0, 0, _VIEWS), calibrated=False)

@@ -27,7 +27,7 @@ SMEAR = (640, 480)
 RED_CELL = 110
 """Width of a red cell in them, in pixels: the median of the annotated ones that are whole."""
 
-_OTHER_SIZE = 1.25  # so much larger or smaller than those smears calls for a warning
+_OTHER_SIZE, _FAR_SIZE = 1.25, 2.0  # so much larger or smaller than those smears: a warning; no answer
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,10 @@ def doubts(stained: list[Point], size: tuple[int, int]) -> tuple[str, ...]:
     """Say why a smear of that width and height with these maxima of stain should get no answer."""
     if not stained:
         return ("no stained cell",)
+    found = [_other_size(size)] if _ratio(size) >= _FAR_SIZE else []
     first, *others = stained
     if first.stain < WEAKEST:
-        return (f"no white cell: the strongest stain is {first.stain:.0f}, and theirs {WEAKEST:.0f} or more",)
-    found = []
+        return (*found, f"no white cell: the strongest stain is {first.stain:.0f}, and theirs {WEAKEST:.0f} or more")
     cells = [other for other in others if other.stain >= SECOND * first.stain]
     if cells:
         places = " and ".join(f"({cell.x:.0f}, {cell.y:.0f})" for cell in (first, *cells))
@@ -101,10 +101,17 @@ def doubts(stained: list[Point], size: tuple[int, int]) -> tuple[str, ...]:
 
 def warnings(size: tuple[int, int]) -> tuple[str, ...]:
     """Say why the answer for a smear of that width and height should be taken with care."""
+    return (_other_size(size),) if _OTHER_SIZE < _ratio(size) < _FAR_SIZE else ()
+
+
+def _ratio(size: tuple[int, int]) -> float:
+    """Give how many times larger or smaller than those smears an image is."""
     ratio = max(size) / max(SMEAR)
-    if 1 / _OTHER_SIZE <= ratio <= _OTHER_SIZE:
-        return ()
+    return max(ratio, 1 / ratio)
+
+
+def _other_size(size: tuple[int, int]) -> str:
     return (
         f"{size[0]}×{size[1]} pixels, and the networks know {SMEAR[0]}×{SMEAR[1]}: "
-        f"scale the image so that red cells are about {RED_CELL} pixels wide",
+        f"scale the image so that red cells are about {RED_CELL} pixels wide"
     )

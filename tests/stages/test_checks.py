@@ -101,10 +101,10 @@ def verdicts() -> dict[str, str]:
 
 def test_a_run_without_fault_leaves_its_figures(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     checks.main()
-    assert "all 10 guards hold" in capsys.readouterr().out
+    assert "all 19 hold" in capsys.readouterr().out
     assert set(verdicts().values()) == {"holds", ""}
     page = (PLOTS / "checks.md").read_text()
-    assert page.startswith("# Checks on `rendered`: all 10 guards hold\n")
+    assert page.startswith("# Checks on `rendered`: all 19 hold\n")
     assert "nan" not in page
     assert max(map(len, page.splitlines())) <= 80
     first = page, (PLOTS / "checks.csv").read_bytes()
@@ -188,7 +188,7 @@ def test_a_fault_ends_the_stage_after_its_report(place: Path, fault: Callable[[]
     assert str(PLOTS / "checks.md") in message
     assert verdicts()[fails] == "FAILS"
     page = (PLOTS / "checks.md").read_text()
-    assert "guards fail" in page.splitlines()[0]
+    assert " fail (" in page.splitlines()[0]
     assert [line for line in page.splitlines() if fails in line and "FAILS" in line]
 
 

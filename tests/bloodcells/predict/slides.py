@@ -46,12 +46,13 @@ def predictor(
     chances: dict[str, float] = CHANCES,
     *,
     threshold: float = 0.5,
+    cells: int = 100,
     temperature: float = 1.0,
     views: int = 1,
     frame: str = "cell",
 ) -> Path:
     """Write a predictor of such a network."""
-    Predictor("tiny", checkpoint(chances, frame), temperature, threshold, 0.05, views).save(path)
+    Predictor("tiny", checkpoint(chances, frame), temperature, threshold, 0.05, cells, views).save(path)
     return path
 
 

@@ -18,15 +18,15 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_bytes((project.ROOT / "params.yaml").read_bytes())
     project.set_params(tmp_path, {"dataset": "rendered"})
-    for name, accuracy in (("resnet", 0.8), ("efficientnet", 0.9), ("alexnet", 0.7)):
+    for name, loss in (("resnet", 0.4), ("efficientnet", 0.2), ("alexnet", 0.3)):
         path = Path("artifacts", "rendered", "predictors", f"{name}.ckpt")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-        write_json(Path("metrics", "rendered", f"{name}.json"), {"accuracy": accuracy})
+        write_json(Path("metrics", "rendered", f"{name}.json"), {"accuracy": 0.9, "validation_loss": loss})
     return tmp_path
 
 
-def test_the_most_accurate_model_is_the_default(run: Path) -> None:
+def test_the_model_with_the_least_loss_on_validation_is_the_default(run: Path) -> None:
     assert find_model(None) == Path("artifacts/rendered/predictors/efficientnet.ckpt")
 
 
@@ -85,8 +85,10 @@ def test_a_plain_checkpoint_is_no_calibrated_model(tmp_path: Path) -> None:
 def test_a_predictor_says_when_it_answers(tmp_path: Path) -> None:
     model = load_model(predictor(tmp_path / "a.ckpt", threshold=0.625))
     assert model.calibrated
-    assert "tiny, calibrated: it answers from a confidence of 0.625" in model.describe()
-    assert "so that on validation at most 5 % of its answers are wrong" in model.describe()
+    assert "tiny, calibrated on 100 cells: it answers from a confidence of 0.6250" in model.describe()
+    assert "so that on these at most 5 % of its answers are wrong" in model.describe()
+    few = load_model(predictor(tmp_path / "few.ckpt", cells=44))
+    assert "calibrated on 44 cells, too few to rely on: it answers" in few.describe()
     assert "it never answers" in load_model(predictor(tmp_path / "b.ckpt", threshold=1.0001)).describe()
 
 

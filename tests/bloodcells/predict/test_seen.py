@@ -68,11 +68,18 @@ def test_a_cell_at_the_edge_is_cut_off(tmp_path: Path) -> None:
     assert not see(slide(tmp_path / "b.png", (580, 240))).doubts
 
 
-@pytest.mark.parametrize(("size", "warned"), [((1280, 960), True), ((320, 240), True), ((720, 576), False)])
+@pytest.mark.parametrize(("size", "warned"), [((1270, 950), True), ((330, 250), True), ((720, 576), False)])
 def test_another_magnification_is_warned_of(tmp_path: Path, size: tuple[int, int], warned: bool) -> None:
     seen = see(slide(tmp_path / "a.png", (size[0] // 2, size[1] // 2), size=size))
     assert bool(seen.warnings) is warned
     assert not warned or f"{size[0]}×{size[1]} pixels" in seen.warnings[0]
+
+
+@pytest.mark.parametrize("size", [(64, 48), (320, 240), (1280, 480)])
+def test_a_magnification_far_off_is_no_answer(tmp_path: Path, size: tuple[int, int]) -> None:
+    seen = see(slide(tmp_path / "a.png", (size[0] // 2, size[1] // 2), size=size))
+    assert seen.doubts[0].startswith(f"{size[0]}×{size[1]} pixels, and the networks know 640×480: scale the image")
+    assert not seen.warnings
 
 
 def test_a_file_that_is_no_image_is_an_error(tmp_path: Path) -> None:

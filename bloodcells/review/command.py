@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=(),
         metavar="WHAT",
         help="also fail on any of these, commas between: worse (a model got worse), stale (the results are not "
-        "those of the code), guards (one does not hold)",
+        "those of the code, or not there), guards (one does not hold, or none is told any more)",
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bloodcells.markdown import listed
 from bloodcells.review.changes import Change, CodeChange, DataChange, changed, data_change, differ, side_by_side
 from bloodcells.review.revisions import Revision
 from bloodcells.review.snapshot import Guard, Results, Snapshot
@@ -28,6 +29,7 @@ class DatasetReview:
     metrics: for each file of metrics its figures, those that differ and the others. guards: those of the head.
     files: all files of results that differ. unguarded: why nothing says whether the guards hold, empty where it is
     known or never was. unreadable: why a file could not be read.
+    committed: whether the head has any results of it.
     """
 
     name: str
@@ -41,6 +43,7 @@ class DatasetReview:
     unguarded: str = ""
     unreadable: Sequence[str] = ()
     pictures: Sequence[Picture] = ()
+    committed: bool = True
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,12 @@ class Review:
     code: Sequence[CodeChange]
     freshness: Sequence[Freshness]
     failures: Sequence[str] = ()
+
+    @property
+    def untraced(self) -> list[str]:
+        """The data sets whose results at the head no lock file is of."""
+        locked = {one.dataset for one in self.freshness}
+        return [one.name for one in self.datasets if one.committed and one.name not in locked]
 
 
 def compare(base: Snapshot, head: Snapshot, resamples: int, seed: int) -> list[DatasetReview]:
@@ -94,6 +103,7 @@ def _dataset(
         [change.name for change in changed(base.files, head.files)],
         _unguarded(f"plots/{name}/checks.csv", base, head),
         [*base.unreadable.values(), *head.unreadable.values()],
+        committed=bool(head.files),
     )
 
 
@@ -141,6 +151,11 @@ def failures(review: Review, least_accuracy: float, asked: Sequence[str]) -> lis
         why += [reason for one in review.freshness for reason in _not_current(one)]
         if not review.freshness:
             why.append("there is no dvc.lock, so nothing says what the results were made of")
+        elif review.untraced:
+            why.append(
+                f"no lock file is of the results of {listed(review.untraced)}, so nothing says what they were made of: "
+                "commit the dvc.lock of their run, or delete them"
+            )
     return why
 
 

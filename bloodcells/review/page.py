@@ -27,7 +27,7 @@ def markdown(review: Review) -> str:
         "Metrics": (_metrics(review.datasets), "No change."),
         "Code": (_code(review.code), "No change."),
         "Do the committed results belong to this code?": (
-            _staleness(review.freshness, review.datasets),
+            _staleness(review.freshness, review.untraced),
             "There is no `dvc.lock`: nothing says what the results were made of.",
         ),
         "Guards": (_guards(review.datasets), "No run has left a report of its guards."),
@@ -225,7 +225,7 @@ def _code(changes: Sequence[CodeChange]) -> list[str]:
     return [_long(f"{len(rows)} files changed", _first(["file", "lines", "stages that use it"], rows, names=3), rows)]
 
 
-def _staleness(freshness: Sequence[Freshness], datasets: Sequence[DatasetReview]) -> list[str]:
+def _staleness(freshness: Sequence[Freshness], untraced: Sequence[str]) -> list[str]:
     blocks = []
     for one in freshness:
         name = f"**{plain(one.dataset or 'unknown')}** ({code(one.lock)})"
@@ -238,10 +238,9 @@ def _staleness(freshness: Sequence[Freshness], datasets: Sequence[DatasetReview]
             blocks.append("\n".join(map(item, _stale(one.stale))))
         if one.lost:
             blocks.append(paragraph(f"{name}: **not there**, though git should hold them: {_images(one.lost)}"))
-    locked = {one.dataset for one in freshness}
-    untraced = [plain(one.name) for one in datasets if one.name not in locked]
     if freshness and untraced:
-        blocks.append(paragraph(f"No lock file is of {listed(untraced)}: those results can't be traced."))
+        names = listed([*map(plain, untraced)])
+        blocks.append(paragraph(f"No lock file is of {names}: those results can't be traced."))
     return blocks
 
 

@@ -20,7 +20,7 @@ def summary(review: Review) -> list[str]:
         lines = ["No results are committed: there is nothing under `metrics/`."]
     what = [*_parameters(review.parameters), *_data(review), *_code(review.code)]
     lines.append(f"**Changed**: {'; '.join(what) or 'no parameter, no data, no code'}.")
-    lines += _freshness(review.freshness)
+    lines += _freshness(review.freshness, review.untraced)
     for one in review.datasets:
         if one.unguarded:
             lines.append(f"**Guards**: nothing says whether they hold on {plain(one.name)}.")
@@ -30,7 +30,7 @@ def summary(review: Review) -> list[str]:
     return lines + [f"**Fails**: {plain(why)}." for why in review.failures]
 
 
-def _freshness(freshness: Sequence[Freshness]) -> list[str]:
+def _freshness(freshness: Sequence[Freshness], untraced: Sequence[str]) -> list[str]:
     def of(which: Sequence[Freshness]) -> str:
         return f"the committed results of {listed(list(dict.fromkeys(code(one.dataset or one.lock) for one in which)))}"
 
@@ -42,6 +42,8 @@ def _freshness(freshness: Sequence[Freshness]) -> list[str]:
     if lost := [one for one in freshness if one.lost]:
         paths = [code(path) for one in lost for path in one.lost]
         lines.append(f"**Lost**: of {of(lost)} these are not there: {named(paths, _FEW)}.")
+    if freshness and untraced:
+        lines.append(f"**Untraced**: no lock file is of the results of {listed([*map(code, untraced)])}.")
     if freshness and not lines:
         lines.append("**Up to date**: the committed results are those of this code.")
     return lines

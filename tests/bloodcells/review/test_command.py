@@ -102,9 +102,7 @@ def test_a_change_of_the_data(repository: Path) -> None:
     page, _ = review()
     assert first(page) == "**rendered**: resnet, efficientnet and alexnet = same predictions."
     told = " ".join(page.split())
-    assert (
-        "the pin of the real data; rendered is tested on 20 cells more and has 1 cell relabelled and 4" in told
-    )
+    assert "the pin of the real data; rendered is tested on 20 cells more and has 1 cell relabelled and 4" in told
     assert "on the 79 cells that both predicted" in page
     assert f"`{image(99)}`" in page
 

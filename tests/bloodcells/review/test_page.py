@@ -227,8 +227,17 @@ def test_stale_stages_are_told_together_where_the_reason_is_one() -> None:
 
 
 def test_results_without_a_lock_are_not_called_traced() -> None:
-    told = section(page_of(found({}, {"a": said()}), freshness=[Freshness("dvc.lock", "rendered")]), HEADINGS[5])
+    review = replace(EMPTY, datasets=[found({}, {"a": said()})], freshness=[Freshness("dvc.lock", "rendered")])
+    page = markdown(review)
+    told = section(page, HEADINGS[5])
     assert told == "**rendered** (`dvc.lock`): yes.\n\nNo lock file is of bccd: those results can't be traced."
+    assert "- **Untraced**: no lock file is of the results of `bccd`.\n" in page
+    assert "Up to date" not in page
+    (why,) = failures(review, 0.8, ("stale",))
+    assert why.startswith("no lock file is of the results of bccd, so")
+    gone = replace(review, datasets=[found({"a": said()}, {})])
+    assert failures(gone, 0.8, ("stale",)) == []
+    assert "**Up to date**" in markdown(gone)
 
 
 def test_results_that_went_are_named_and_nothing_is_called_up_to_date() -> None:

@@ -30,8 +30,8 @@ class Stale:
 class Freshness:
     """How one lock file stands to the tree: of which data set it is, the stages that are stale.
 
-    failure: what DVC said where it could not tell, else empty. lost: outputs of stages that are not stale which git
-    should hold and the tree has not.
+    failure: what DVC said where it could not tell, else empty. lost: outputs that the tree has not, though git held
+    them at the base, or should hold them as what a stage that is not stale has made.
     """
 
     lock: str
@@ -101,7 +101,7 @@ def _check(tree: Path, base: Path, lock: Path, place: Path) -> list[Freshness]:
     lost = [
         (stage, path)
         for stage, path, cached in json.loads(listing.result().stdout or "[]")
-        if stage not in would_run and not (place / path).exists() and (not cached or (base / path).exists())
+        if not (place / path).exists() and ((base / path).exists() or not (cached or stage in would_run))
     ]
     return [
         Freshness(

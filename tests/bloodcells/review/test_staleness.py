@@ -87,6 +87,10 @@ def test_an_output_that_dvc_keeps_is_lost_if_git_held_it(tree: Path, tmp_path: P
     assert one.lost == ("metrics/rendered/resnet.json",)
     (one,) = freshness(tree, tree, tmp_path / "b")
     assert one.current
+    (tree / "stages" / "evaluate.py").write_text("# another stage\n")
+    (one,) = freshness(tree, base, tmp_path / "c")
+    assert one.stale  # which hides no loss
+    assert one.lost == ("metrics/rendered/resnet.json",)
 
 
 def test_a_tree_without_a_lock(tree: Path, tmp_path: Path) -> None:

@@ -1,9 +1,12 @@
 """The workflows: what each may do and when it runs, and each step's command run as GitHub would run it."""
 
+import json
+import os
 import re
 import shutil
 import subprocess
-from collections.abc import Collection, Iterator, Mapping
+import sys
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +29,11 @@ def steps(job: str, action: str) -> list[Mapping[str, Any]]:
     return [step for step in JOBS[job]["steps"] if step.get("uses", "").startswith(f"actions/{action}@")]
 
 
-def context(event: str, head: str = HERE) -> dict[str, Any]:
-    """What expressions read of an event; `head` is the repository that a pull request comes from."""
+def context(event: str, head: str = HERE, base: str = "main") -> dict[str, Any]:
+    """What expressions read of an event: of a pull request the repository that it comes from, and into what branch."""
     of_request = {"pull_request": {"head": {"repo": {"full_name": head}}}, "number": 7}
     about = {"event_name": event, "repository": HERE, "token": "t", "event": of_request if event != "push" else {}}
+    about["base_ref"] = base
     return {"github": about, "steps": {"page": {"outputs": {"artifact-url": PAGE}}}}
 
 
@@ -74,7 +78,9 @@ def test_each_job_may_read_and_only_the_one_that_runs_no_code_may_write() -> Non
     assert may.pop("comment") == {"pull-requests": "write"}
     assert [*may.values()] == [{"contents": "read"}] * len(may)
     assert not steps("comment", "checkout")
-    assert [step["run"].split()[0] for step in JOBS["comment"]["steps"] if "run" in step] == ["gh"]
+    (script,) = (step["run"] for step in JOBS["comment"]["steps"] if "run" in step)
+    programs = set(re.findall(r"(?:^|[;{|(])\s*([a-z][\w./]*)(?= )", script, re.MULTILINE))
+    assert programs == {"echo", "cat", "gh", "sed", "if", "select"}
 
 
 def test_no_run_outlives_its_use_or_leaves_its_token_behind() -> None:
@@ -145,7 +151,7 @@ def write(folder: Path, wrong: Collection[int], cells: int = CELLS, labels: Mapp
 
 def keep(folder: Path, message: str) -> None:
     """Commit what is there, as a run would have left it."""
-    project.done("dvc", "commit", "--quiet", "--force", "dvc.yaml", cwd=folder)
+    project.done("dvc", "commit", "--quiet", "--force", "dvc.yaml", "original/dvc.yaml", cwd=folder)
     project.commit(folder, message)
 
 
@@ -166,10 +172,10 @@ def change(folder: Path, name: str) -> None:
         keep(folder, name)
 
 
-def merged(upstream: Path, folder: Path, branch: str) -> Path:
-    """Clone as actions/checkout does for a pull request: main with the branch merged into it, on no branch."""
+def merged(upstream: Path, folder: Path, branch: str, base: str = "main") -> Path:
+    """Clone as actions/checkout does for a pull request: the base with the branch merged into it, on no branch."""
     project.done("git", "clone", "--quiet", str(upstream), str(folder), cwd=upstream)
-    git(folder, "checkout", "--quiet", "--detach", "origin/main")
+    git(folder, "checkout", "--quiet", "--detach", f"origin/{base}")
     git(folder, "merge", "--quiet", "--no-ff", "--message", "merge", f"origin/{branch}")
     environment.lend(folder)
     return folder
@@ -183,8 +189,8 @@ class Runner:
         self.failed, self.output, self.uploads = False, "", list[Path]()
         self._folder, self._variables = folder, {"GITHUB_STEP_SUMMARY": str(self.summary), **variables}
 
-    def run(self, job: str) -> "Runner":
-        values = context("pull_request")
+    def run(self, job: str, base: str = "main") -> "Runner":
+        values = context("pull_request", base=base)
         for step in JOBS[job]["steps"]:
             if self.failed and "!cancelled()" not in step.get("if", ""):
                 continue
@@ -214,7 +220,7 @@ def test_the_shell_is_the_one_that_fails_within_a_pipe() -> None:
         ("better", "", ["resnet (+12.5 points) **▲ better**", "**Up to date**"]),
         ("worse", "resnet on rendered got worse", ["resnet (−20.0 points) **▼ worse**", "**Up to date**"]),
         ("noise", "", ["resnet ≈ within noise", "**Up to date**"]),
-        ("data", "", ["rendered has 4 cells fewer and 1 cell relabelled", "**Up to date**"]),
+        ("data", "", ["rendered is tested on 4 cells fewer and has 1 cell relabelled and 3 counts", "**Up to date**"]),
         (
             "stale",
             "the committed results of rendered are not those of this code",
@@ -239,31 +245,66 @@ def test_a_pull_request_gets_its_verdict(
     assert ("data:image/png" in page.read_text()) == (name in ("better", "worse", "noise"))
 
 
-@pytest.fixture
-def github(tmp_path: Path) -> Iterator[Path]:
-    """A stand-in for `gh`: its comments are files, and the last is edited only where it is asked for that."""
-    comments = tmp_path / "comments"
-    comments.mkdir()
-    program = tmp_path / "bin" / "gh"
+def test_a_pull_request_into_another_branch_is_compared_with_that(upstream: Path, tmp_path: Path) -> None:
+    base = "release-$(touch${IFS}x)"  # a name that a shell would run
+    git(upstream, "switch", "--quiet", "--create", base, "main")
+    write(upstream, ())
+    keep(upstream, "released")
+    git(upstream, "switch", "--quiet", "--create", "words")
+    (upstream / "docs" / "more.md").write_text("more\n")
+    project.commit(upstream, "words")
+    clone = merged(upstream, tmp_path / "clone", "words", base)
+    done = Runner(clone).run("review", base)
+    assert not done.failed, done.output
+    assert "**rendered**: no result changed." in done.summary.read_text()
+    assert not (clone / "x").exists()
+
+
+GH = """#!{python}
+import json, os, subprocess, sys
+from pathlib import Path
+
+assert os.environ["GH_TOKEN"] == "t" and sys.argv[1] == "api"
+store = Path("{store}")
+comments = json.loads(store.read_text())
+(path,) = (word for word in sys.argv if word.startswith("repos/us/bloodcells/issues/"))
+if "--jq" in sys.argv:
+    assert path.endswith("/7/comments") and "--paginate" in sys.argv
+    for page in (comments[:2], comments[2:]):
+        jq = ["jq", "--raw-output", sys.argv[sys.argv.index("--jq") + 1]]
+        print(subprocess.run(jq, input=json.dumps(page), capture_output=True, text=True, check=True).stdout, end="")
+else:
+    body = Path(sys.argv[-1].removeprefix("body=@")).read_text()
+    if "PATCH" in sys.argv:
+        (one,) = (one for one in comments if path.endswith("/issues/comments/" + str(one["id"])))
+        one["body"] = body
+    else:
+        assert path.endswith("/7/comments")
+        comments.append(dict(id=100 + len(comments), user=dict(login="github-actions[bot]"), body=body))
+    store.write_text(json.dumps(comments))
+"""
+"""A stand-in for `gh` whose comments are a file."""
+
+
+@pytest.mark.skipif(not shutil.which("jq"), reason="the stand-in for gh asks jq, as gh has it built in")
+def test_one_comment_is_kept_up_to_date_and_those_of_others_are_left_alone(tmp_path: Path) -> None:
+    program, store = tmp_path / "bin" / "gh", tmp_path / "comments.json"
     program.parent.mkdir()
-    program.write_text(
-        "#!/bin/sh -e\n"
-        '[ "$1 $2 $GH_REPO $GH_TOKEN $6" = "pr comment us/bloodcells t --body-file" ]\n'
-        f'name="{comments}/$3"\n'
-        '[ "$4 $5" = "--edit-last --create-if-none" ] || name="$name-$(date +%N)"\n'
-        'cp "$7" "$name"\n'
-    )
+    program.write_text(GH.format(python=sys.executable, store=store))
     program.chmod(0o755)
-    yield tmp_path
-
-
-def test_one_comment_is_kept_up_to_date(github: Path) -> None:
-    runner = Runner(github, PATH=f"{github / 'bin'}:/usr/bin:/bin")
+    mark = "<!-- bloodcells review -->"
+    others = [
+        {"id": 1, "user": {"login": "someone"}, "body": f"{mark} quoted"},
+        {"id": 2, "user": {"login": "github-actions[bot]"}, "body": "of another workflow"},
+    ]
+    store.write_text(json.dumps(others))
+    runner = Runner(tmp_path, PATH=f"{program.parent}:{os.environ['PATH']}")
     for text in ("first", "second"):
-        (github / "comment.md").write_text(text)
+        (tmp_path / "comment.md").write_text(f"{text}\n")
         assert not runner.run("comment").failed, runner.output
-    assert [path.name for path in (github / "comments").iterdir()] == ["7"]
-    assert (github / "comments" / "7").read_text() == "second"
+        before, ours = json.loads(store.read_text())[:2], json.loads(store.read_text())[2:]
+        assert before == others
+        assert [one["body"] for one in ours] == [f"{mark}\n\n{text}\n"]
 
 
 def test_the_pipeline_takes_from_the_cache_what_was_run_and_says_what_came_out(upstream: Path, tmp_path: Path) -> None:

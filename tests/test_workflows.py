@@ -80,7 +80,7 @@ def test_each_job_may_read_and_only_the_one_that_runs_no_code_may_write() -> Non
     assert not steps("comment", "checkout")
     (script,) = (step["run"] for step in JOBS["comment"]["steps"] if "run" in step)
     programs = set(re.findall(r"(?:^|[;{|(])\s*([a-z][\w./]*)(?= )", script, re.MULTILINE))
-    assert programs == {"echo", "cat", "gh", "sed", "if", "select"}
+    assert programs == {"echo", "cat", "gh", "sed", "if"}
 
 
 def test_no_run_outlives_its_use_or_leaves_its_token_behind() -> None:

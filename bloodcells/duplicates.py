@@ -1,5 +1,8 @@
 """Which images show the same part of a smear: near-duplicates, moved or not."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -61,7 +64,11 @@ def similarity(thumbnails: NDArray[np.float32], overlap: float = OVERLAP) -> NDA
     )
     spectra = rfft2(detail, s=size)
     result = np.eye(count, dtype=np.float32)
-    for i in range(count - 1):
+
+    def with_later(i: int) -> None:
         match = back(spectra[i] * spectra[i + 1 :].conj())[:, common] * here[i] * there[i + 1 :]
         result[i, i + 1 :] = result[i + 1 :, i] = match.max(axis=1)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # each writes places of its own
+        list(pool.map(with_later, range(count - 1)))
     return result

@@ -184,7 +184,7 @@ def resampling(
                 "resampling",
                 f"share of {label} left out of training",
                 round(left[label] / max(outside[label], 1), 4),
-                f"{rate:g}, ± a cell a fold",
+                f"≈ {rate:g}",
                 off[label] <= 1,  # a cell can't be halved, and one is always kept
                 SPLIT_AGAIN,
             )

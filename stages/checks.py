@@ -1,7 +1,9 @@
 """Look for leakage and other faults in the files of the whole run: each guard leaves its figure, and all must hold."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +76,9 @@ def _split(params: Params, fold: int) -> list[Row]:
 
 def _of_data(params: Params, cells: Sequence[Cell], splits: Splits) -> list[Finding]:
     raw = Path("artifacts", params.dataset, "raw")
-    smears = np.stack([thumbnail(open_rgb(raw / "JPEGImages" / cell.image), SMEAR) for cell in cells])
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        grey = pool.map(lambda cell: thumbnail(open_rgb(raw / "JPEGImages" / cell.image), SMEAR), cells)
+        smears = np.stack(list(grey))
     dropped = read_csv(Path("plots", params.dataset, "dropped.csv"), ("reason",))
     return [
         *guards.sides(splits),
@@ -130,7 +134,8 @@ def _of_models(params: Params, cells: Sequence[Cell], splits: Splits) -> list[Fi
 def _predict(params: Params, checkpoint: Checkpoint, images: list[str]) -> NDArray[np.float64]:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     pixels = open_pixels(Path("artifacts", params.dataset, "pixels")).take(images)
-    return predict(checkpoint.network().to(device), pixels, checkpoint, params.evaluate.views)
+    network = checkpoint.network().to(device).to(memory_format=torch.channels_last)  # as in evaluate
+    return predict(network, pixels, checkpoint, params.evaluate.views)
 
 
 def _verdict(findings: Sequence[Finding]) -> str:

@@ -1,6 +1,8 @@
 """Keep the cells that can be learned, deal them into folds, and balance what each fold trains on."""
 
+import os
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +42,9 @@ def main() -> None:
             f"{raw / 'labels.csv'}: no {' and no '.join(absent)} is left after cleaning; "
             "each class needs rows with that one label and an image"
         )
-    thumbnails = np.stack([thumbnail(open_rgb(raw / "JPEGImages" / row.image), SMEAR) for row in kept])
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        grey = pool.map(lambda row: thumbnail(open_rgb(raw / "JPEGImages" / row.image), SMEAR), kept)
+        thumbnails = np.stack(list(grey))
     groups = near_duplicate_groups(thumbnails, params.clean.near_duplicate)
     folds = assign_folds(labels, groups, params.clean.folds, params.clean.seed)
 

@@ -74,7 +74,7 @@ def _predictions(params: Params, model: str, fold: int, pixels: Pixels) -> tuple
     """Give what the network of one fold says of its validation part and of its test part."""
     checkpoint = _checkpoint(params, model, fold)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network = checkpoint.network().to(device)
+    network = checkpoint.network().to(device).to(memory_format=torch.channels_last)
     split = read_csv(Path("artifacts", params.dataset, "splits", f"{fold}.csv"), ("image", "label", "part"))
 
     def said_of(part: str) -> Predictions:

@@ -47,7 +47,7 @@ class Model:
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         checkpoint = self.predictor.checkpoint
         try:
-            return checkpoint.network().to(device)
+            return checkpoint.network().to(device).to(memory_format=torch.channels_last)
         except RuntimeError as error:
             reason = str(error).splitlines()[0]
             raise InputError(

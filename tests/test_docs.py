@@ -196,7 +196,7 @@ def test_a_sweep_has_an_experiment_for_each_value_and_the_chosen_one_is_reviewed
 def test_a_new_version_of_the_data_is_told_in_the_review(desk: Desk) -> None:
     review = desk.walk("docs/data-versions.md")[2]
     assert "the pin of the real data" in review
-    assert re.search(r"bccd has \d+ cells more", review)
+    assert re.search(r"bccd is tested on \d+ cells more", review)
 
 
 # ---- what is not run

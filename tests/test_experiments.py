@@ -51,7 +51,8 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     folder = project.copy(tmp_path_factory.mktemp("clone"))
     (folder / "dvc.yaml").write_text(yaml.safe_dump(PIPELINE, sort_keys=False))
     (folder / "dvc.lock").unlink(missing_ok=True)
-    shutil.rmtree(folder / "locks")
+    for other_results in ("locks", "original", "metrics/bccd", "plots/bccd", "plots/rendered"):
+        shutil.rmtree(folder / other_results)
     (folder / "stages" / "prepare.py").write_text(PREPARE.format(log=str(folder.with_suffix(".log"))))
     (folder / "stages" / "evaluate.py").write_text(EVALUATE)
     write_json(folder / "metrics" / "rendered" / "alexnet.json", {"accuracy": 1.0, "validation_loss": 0.5})

@@ -36,7 +36,7 @@ experiments: $(READY)  ## queue a small sweep, run it, and show the table that p
 	@while $(BIN)/dvc queue status | grep -qE 'Queued|Running'; do \
 	  $(BIN)/dvc queue start --quiet --jobs $(JOBS); sleep 5; done  # a worker that has gone too early is replaced
 	$(BIN)/dvc exp show --md --only-changed --sort-by $(BY) \
-	  --drop 'Created|Executor|^(artifacts|bloodcells|plots|stages)/|accuracy|sensitivity|specificity'
+	  --drop 'Created|Executor|^(artifacts|bloodcells|plots|stages)/|.*(accuracy|sensitivity|specificity|pointed)'
 	@echo 'Then: dvc exp branch NAME BRANCH; .venv/bin/python -m bloodcells review main BRANCH'
 
 speed: $(READY) ## measure the two speed ratios on this machine

@@ -19,7 +19,10 @@ PIPELINE = {
             "cmd": "python -m stages.evaluate resnet",
             "deps": ["artifacts/pixels"],
             "params": ["models.resnet"],
-            "metrics": [{"metrics/rendered/resnet.json": {"cache": False}}],
+            "metrics": [
+                {"metrics/rendered/resnet.json": {"cache": False}},
+                {"metrics/rendered/attention/resnet.json": {"cache": False}},
+            ],
         },
     },
     "metrics": ["metrics"],
@@ -42,6 +45,7 @@ assert Path("artifacts", "pixels").read_text() == "pixels"
 rate = read_params().model("resnet").learning_rate
 scores = {"accuracy": 1.0, "validation_loss": round(abs(rate - 0.0028), 4)}
 write_json(Path("metrics", "rendered", "resnet.json"), scores)
+write_json(Path("metrics", "rendered", "attention", "resnet.json"), {"pointed": rate, "pointed_low": rate / 2})
 """
 
 
@@ -69,7 +73,7 @@ def rows(printed: str) -> list[list[str]]:
 
 def test_the_table_picks_the_best_by_validation_and_shows_nothing_else(swept: tuple[Path, str]) -> None:
     head, _, *body = rows(swept[1])
-    assert head[-2:] == ["metrics/rendered/resnet.json:validation_loss", "models.resnet.learning_rate"]
+    assert head[2:] == ["metrics/rendered/resnet.json:validation_loss", "models.resnet.learning_rate"]
     experiments = [row for row in body if "[" in row[0]]
     assert [row[-2:] for row in experiments] == [["0.0002", "0.003"], ["0.0025", "0.0003"]]
     assert len(swept[1].splitlines()) < 30

@@ -31,9 +31,9 @@ DIGITS = 4
 _GRID = np.arange(10**DIGITS + 1) / 10**DIGITS
 
 
-def confidence(probabilities: ArrayLike, temperature: float | Floats) -> Floats:
-    """Give the largest cooled probability of each row (n, k), rounded as it is shown and held against a threshold."""
-    return np.asarray(cooled(probabilities, temperature).max(axis=1).round(DIGITS))
+def confidence(chances: Floats) -> Floats:
+    """Give the largest of the cooled probabilities in each row (n, k), rounded as it is held against a threshold."""
+    return np.asarray(chances.max(axis=1).round(DIGITS))
 
 
 def cells_needed(risk: float) -> int:
@@ -80,7 +80,7 @@ class Rule:
     def fit(cls, validation: Predictions, risk: float) -> Self:
         """Fit both on predictions of cells that the networks did not train on; `risk` as in `fit_threshold`."""
         temperature = fit_temperature(validation.probabilities, validation.actual)
-        sure = confidence(validation.probabilities, temperature)
+        sure = confidence(cooled(validation.probabilities, temperature))
         return cls(temperature, fit_threshold(sure, validation.predicted == validation.actual, risk))
 
 

@@ -89,7 +89,7 @@ def examine(
     thresholds = np.array([rule.threshold for rule in of_cells])
     right = tested.predicted == tested.actual
     chances = cooled(tested.probabilities, temperatures)
-    sure = confidence(tested.probabilities, temperatures)
+    sure = confidence(chances)
 
     def setting(temperature: float, probabilities: Floats) -> Setting:
         largest = probabilities.max(axis=1)
@@ -103,7 +103,7 @@ def examine(
         )
 
     rule = Rule.fit(validation, risk)
-    validation_sure = confidence(validation.probabilities, rule.temperature)
+    validation_sure = confidence(cooled(validation.probabilities, rule.temperature))
     return Confidence(
         settings={RAW: setting(1.0, tested.probabilities), COOLED: setting(float(temperatures.mean()), chances)},
         accuracy=float(right.mean()),

@@ -1,7 +1,9 @@
 """Which images show the same part of a smear: near-duplicates, moved or not."""
 
 import os
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +11,8 @@ from PIL import Image
 from scipy.fft import irfft2, next_fast_len, rfft2
 from scipy.ndimage import gaussian_filter
 from scipy.sparse.csgraph import connected_components
+
+from bloodcells.images import open_rgb
 
 SMEAR = (80, 60)
 """Width and height to which smears are scaled to be compared."""
@@ -27,6 +31,16 @@ of neighbours, whose surroundings overlap."""
 def thumbnail(image: Image.Image, size: tuple[int, int]) -> NDArray[np.float32]:
     """Give the grey values (height, width) of an image scaled to `size` (width, height)."""
     return np.asarray(image.convert("L").resize(size, Image.Resampling.BOX), dtype=np.float32)
+
+
+def smear_thumbnails(paths: Iterable[Path]) -> NDArray[np.float32]:
+    """Read smears, several at once, and give their thumbnails (n, height, width) of the size `SMEAR`, in their order.
+
+    Raises:
+        InputError: one is missing, broken, or no RGB image.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return np.stack(list(pool.map(lambda path: thumbnail(open_rgb(path), SMEAR), paths)))
 
 
 def near_duplicate_groups(thumbnails: NDArray[np.float32], threshold: float) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bloodcells.abstention import ASSURANCE, cells_needed
+from bloodcells.abstention import ASSURANCE, DIGITS, cells_needed
 from bloodcells.charts import reliability_diagrams, risk_coverage_curves
 from bloodcells.confidence import (
     ABSTENTION_COLUMNS,
@@ -134,7 +134,7 @@ def _page(params: Params, models: Mapping[str, Confidence]) -> str:
 
 
 def _threshold(model: Confidence) -> str:
-    return f"{model.rule.threshold:.4f}" if model.rule.threshold <= 1 else "none (it never answers)"
+    return f"{model.rule.threshold:.{DIGITS}f}" if model.rule.threshold <= 1 else "none (it never answers)"
 
 
 def _shown(models: Mapping[str, Confidence], target: float) -> str:

@@ -1,9 +1,7 @@
 """Look for leakage and other faults in the files of the whole run: each guard leaves its figure, and all must hold."""
 
-import os
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from bloodcells import guards
-from bloodcells.duplicates import SMEAR, similarity, thumbnail
+from bloodcells.duplicates import similarity, smear_thumbnails
 from bloodcells.errors import InputError, run
 from bloodcells.files import read_csv, write_csv, write_text
 from bloodcells.guards import TEST, VALIDATION, Cell, Finding, Row, Splits
-from bloodcells.images import open_rgb
 from bloodcells.labels import read_label_table
 from bloodcells.markdown import paragraph
 from bloodcells.markdown import table as aligned
@@ -76,9 +73,7 @@ def _split(params: Params, fold: int) -> list[Row]:
 
 def _of_data(params: Params, cells: Sequence[Cell], splits: Splits) -> list[Finding]:
     raw = Path("artifacts", params.dataset, "raw")
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        grey = pool.map(lambda cell: thumbnail(open_rgb(raw / "JPEGImages" / cell.image), SMEAR), cells)
-        smears = np.stack(list(grey))
+    smears = smear_thumbnails(raw / "JPEGImages" / cell.image for cell in cells)
     dropped = read_csv(Path("plots", params.dataset, "dropped.csv"), ("reason",))
     return [
         *guards.sides(splits),

@@ -1,17 +1,14 @@
 """Keep the cells that can be learned, deal them into folds, and balance what each fold trains on."""
 
-import os
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
-from bloodcells.duplicates import SMEAR, near_duplicate_groups, thumbnail
+from bloodcells.duplicates import near_duplicate_groups, smear_thumbnails
 from bloodcells.errors import InputError, run
 from bloodcells.files import replacing_folder, write_csv
 from bloodcells.folds import assign_folds, split
-from bloodcells.images import open_rgb
 from bloodcells.labels import CLASSES, LabelRow, read_label_table
 from bloodcells.params import read_params
 
@@ -42,9 +39,7 @@ def main() -> None:
             f"{raw / 'labels.csv'}: no {' and no '.join(absent)} is left after cleaning; "
             "each class needs rows with that one label and an image"
         )
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        grey = pool.map(lambda row: thumbnail(open_rgb(raw / "JPEGImages" / row.image), SMEAR), kept)
-        thumbnails = np.stack(list(grey))
+    thumbnails = smear_thumbnails(raw / "JPEGImages" / row.image for row in kept)
     groups = near_duplicate_groups(thumbnails, params.clean.near_duplicate)
     folds = assign_folds(labels, groups, params.clean.folds, params.clean.seed)
 

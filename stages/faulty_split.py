@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bloodcells.duplicates import SMEAR, near_duplicate_groups, thumbnail
+from bloodcells.duplicates import near_duplicate_groups, smear_thumbnails
 from bloodcells.errors import run
 from bloodcells.files import read_csv, replacing_folder, write_csv
-from bloodcells.images import open_rgb
 from bloodcells.original import FaultySplit, faulty_split, ordinary_folds, with_twin
 from bloodcells.params import Params, read_params
 
@@ -38,7 +37,7 @@ def main() -> None:
             copied += len(split.validation)
             in_both += int(np.isin(split.validation, split.train).sum())
 
-    thumbnails = np.stack([thumbnail(open_rgb(artifacts / "raw" / "JPEGImages" / name), SMEAR) for name in images])
+    thumbnails = smear_thumbnails(artifacts / "raw" / "JPEGImages" / name for name in images)
     groups = near_duplicate_groups(thumbnails, params.clean.near_duplicate)
     rows = [("ours", params.clean.seed, _twins_of_ours(params, images, groups), len(cells))]
     rows += [("ordinary", seed, twins, len(cells)) for seed, twins in _twins(params, labels, groups)]

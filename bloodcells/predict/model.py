@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from bloodcells.abstention import cells_needed
+from bloodcells.abstention import DIGITS, cells_needed
 from bloodcells.errors import InputError
 from bloodcells.networks import Checkpoint, read
 from bloodcells.predictors import Predictor
@@ -36,7 +36,7 @@ class Model:
         kept = f"on these at most {100 * own.risk:g} % of its answers are wrong"
         if own.threshold > 1:
             return f"{own.name}, {fitted}: it never answers, since no confidence shows that {kept}."
-        return f"{own.name}, {fitted}: it answers from a confidence of {own.threshold:.4f}, so that {kept}."
+        return f"{own.name}, {fitted}: it answers from a confidence of {own.threshold:.{DIGITS}f}, so that {kept}."
 
     def network(self) -> nn.Module:
         """Build its network, ready to evaluate, on a GPU if there is one.

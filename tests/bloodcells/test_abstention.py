@@ -112,7 +112,7 @@ def test_a_rule_is_the_threshold_of_cooled_probabilities() -> None:
 def test_a_wrong_answer_just_below_the_threshold_stays_below_when_it_is_rounded() -> None:
     # 0.89996 is shown as 0.9000: a threshold of 0.9 would let it in again.
     chances = np.array([[0.95, 0.05, 0, 0], [0.95, 0.05, 0, 0], [0.89996, 0.10004, 0, 0]])
-    sure = confidence(chances, 1.0)
+    sure = confidence(chances)
     assert sure[2] == 0.9
     threshold = fit_threshold(sure, [True, True, False], risk=0.1)
     assert (sure >= threshold).tolist() == [True, True, False]

@@ -27,7 +27,7 @@ from bloodcells.pixels import open_pixels
 from bloodcells.training import Cells, Epoch, Recipe, train, use_bf16
 from stages.train import cells_of, recipe_of
 
-EPOCHS = 5
+EPOCHS = 9
 """Of each timed training; the first warms up and is not counted."""
 
 

@@ -64,10 +64,11 @@ class Checkpoint:
         return cls(**content)
 
     def network(self) -> nn.Module:
-        """Build the network with its weights, ready to evaluate."""
+        """Build the network with its weights, ready to evaluate, on a GPU if there is one."""
         network = build(self.architecture, len(self.classes), self.size)
         network.load_state_dict(self.state)
-        return network.eval()
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return network.eval().to(device).to(memory_format=torch.channels_last)
 
 
 def build(architecture: str, classes: int, size: int, weights: str = "none", seed: int = 0) -> nn.Module:

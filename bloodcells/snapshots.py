@@ -28,6 +28,7 @@ class Snapshots:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._index: dict[str, dict[str, Any]] | None = None  # what the path holds, once that is known
+        self._memory: dict[int, Tensor] = {}  # files that stay mapped: each mapping costs a fault for every page
 
     def save(self, content: dict[str, Any], mark: bool = False) -> None:
         """Take a snapshot of tensors and plain values, nested as they like.
@@ -53,7 +54,9 @@ class Snapshots:
             self._index = read(self.path) if self.path.is_file() else {}
         taken = {entry["file"] for entry in self._index.values()}
         number = next(number for number in range(3) if number not in taken)
-        memory = _mapped(self._file(number), end)
+        memory = self._memory.get(number)
+        if memory is None or len(memory) < end:
+            memory = self._memory[number] = _mapped(self._file(number), end)
         start = 0
         for tensor in tensors:
             _view(memory, start, **_form(tensor)).copy_(tensor)

@@ -81,16 +81,16 @@ def _maps(folder: Path, p: Predictions, pixels: Pixels) -> dict[str, Plane]:
 
     It is that of the image as it is, where the prediction may be a mean over its rotations and mirror images.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     maps: dict[str, Plane] = {}
     for fold in np.unique(p.folds):
         checkpoint = Checkpoint.load(folder / f"{fold}.ckpt")
+        network = checkpoint.network()
         tested = [number for number in range(len(p.images)) if p.folds[number] == fold]
         names = [p.images[number] for number in tested]
         classes = [checkpoint.classes.index(p.classes[p.predicted[number]]) for number in tested]
-        seen = torch.from_numpy(pixels.take(names)).to(device).permute(0, 3, 1, 2)
+        seen = torch.from_numpy(pixels.take(names)).permute(0, 3, 1, 2).to(next(network.parameters()).device)
         images = normalise(seen, checkpoint.mean, checkpoint.deviation)
-        maps |= dict(zip(names, grad_cam(checkpoint.network().to(device), images, classes), strict=True))
+        maps |= dict(zip(names, grad_cam(network, images, classes), strict=True))
     return maps
 
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from bloodcells import guards
@@ -127,10 +126,8 @@ def _of_models(params: Params, cells: Sequence[Cell], splits: Splits) -> list[Fi
 
 
 def _predict(params: Params, checkpoint: Checkpoint, images: list[str]) -> NDArray[np.float64]:
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     pixels = open_pixels(Path("artifacts", params.dataset, "pixels")).take(images)
-    network = checkpoint.network().to(device).to(memory_format=torch.channels_last)  # as in evaluate
-    return predict(network, pixels, checkpoint, params.evaluate.views)
+    return predict(checkpoint.network(), pixels, checkpoint, params.evaluate.views)
 
 
 def _verdict(findings: Sequence[Finding]) -> str:

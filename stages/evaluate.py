@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 import yaml
 
 from bloodcells.abstention import Rule
@@ -73,8 +72,7 @@ def main() -> None:
 def _predictions(params: Params, model: str, fold: int, pixels: Pixels) -> tuple[Predictions, Predictions]:
     """Give what the network of one fold says of its validation part and of its test part."""
     checkpoint = _checkpoint(params, model, fold)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network = checkpoint.network().to(device).to(memory_format=torch.channels_last)
+    network = checkpoint.network()
     split = read_csv(Path("artifacts", params.dataset, "splits", f"{fold}.csv"), ("image", "label", "part"))
 
     def said_of(part: str) -> Predictions:

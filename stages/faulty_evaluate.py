@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from bloodcells.answers import FAULTY, OURS, TEST, VALIDATION, Answers, together, write_answers
 from bloodcells.augment import Augmentation
@@ -43,8 +42,7 @@ def _answers(params: Params, protocol: str, folder: Path, model: str, fold: int,
     checkpoint = Checkpoint.load(path)
     if checkpoint.classes != CLASSES or checkpoint.size != pixels.array.shape[1]:
         raise InputError(f"{path} has other classes or another input than this run: train it anew")
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network = checkpoint.network().to(device)
+    network = checkpoint.network()
     strength = Augmentation(**params.train.augment.model_dump())
     split = read_csv(folder / "splits" / f"{fold}.csv", ("image", "label", "part"))
     trained = {row["image"] for row in split if row["part"] == "train"}

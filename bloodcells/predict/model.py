@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from bloodcells.abstention import DIGITS, cells_needed
@@ -44,10 +43,9 @@ class Model:
         Raises:
             InputError: the weights are not those of the architecture that is named with them.
         """
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         checkpoint = self.predictor.checkpoint
         try:
-            return checkpoint.network().to(device).to(memory_format=torch.channels_last)
+            return checkpoint.network()
         except RuntimeError as error:
             reason = str(error).splitlines()[0]
             raise InputError(

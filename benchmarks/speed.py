@@ -1,7 +1,7 @@
 """Measure the two speed ratios: the training loop against bare steps, and `dvc repro` against its training.
 
 python -m benchmarks.speed            # both; run `make run` first, whose cells are used
-python -m benchmarks.speed --rounds 5 --skip-repro
+python -m benchmarks.speed --skip-repro --models alexnet --epochs 25
 """
 
 import argparse
@@ -24,26 +24,25 @@ from bloodcells.labels import CLASSES
 from bloodcells.networks import build, normalise
 from bloodcells.params import Params, read_params
 from bloodcells.pixels import open_pixels
-from bloodcells.training import Cells, Epoch, Recipe, train, use_bf16
+from bloodcells.training import Cells, Epoch, train, use_bf16
 from stages.train import cells_of, recipe_of
-
-EPOCHS = 9
-"""Of each timed training; the first warms up and is not counted."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3, help="how often each pair is timed (default 3)")
+    parser.add_argument("--models", nargs="+", help="which of those in params.yaml (default: all)")
+    parser.add_argument("--epochs", type=int, default=9, help="of each, the first not counted (default 9)")
     parser.add_argument("--skip-repro", action="store_true", help="leave out the second ratio, which takes minutes")
     args = parser.parse_args()
     params = read_params()
     where = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{torch.get_num_threads()} CPU threads"
     print(f"{platform.machine()}, {where}, torch {torch.__version__}, {params.image.size}×{params.image.size} pixels")
-    for model in params.models:
+    for model in args.models or params.models:
         ratios = []
         for _ in range(args.rounds):
-            loop, count, held = time_loop(params, model)
-            bare = time_bare_steps(params, model, count, held)
+            loop, count, held = time_loop(params, model, args.epochs)
+            bare = time_bare_steps(params, model, args.epochs, count, held)
             ratios.append(loop / bare)
             print(f"  {model}: loop {loop:.1f}, bare steps {bare:.1f} images a second, ratio {ratios[-1]:.3f}")
         print(f"{model}: the loop runs at {statistics.median(ratios):.1%} of bare steps (median of {args.rounds})")
@@ -53,7 +52,7 @@ def main() -> None:
         print(f"dvc repro: {total:.0f} s in all, {training:.0f} s of them training; the rest adds {share:.1%}")
 
 
-def time_loop(params: Params, model: str) -> tuple[float, int, int]:
+def time_loop(params: Params, model: str, epochs: int) -> tuple[float, int, int]:
     """Train a few epochs as the stage does.
 
     Returns:
@@ -61,7 +60,7 @@ def time_loop(params: Params, model: str) -> tuple[float, int, int]:
         included), batches in an epoch, and images validated on.
     """
     training, validation = (_cells(params, part) for part in ("train", "validation"))
-    recipe = _recipe(params, model)
+    recipe = dataclasses.replace(recipe_of(params, model), epochs=epochs, devices=1, nodes=1)
     stamps: list[float] = []
 
     def stamp(epoch: Epoch) -> None:
@@ -70,12 +69,12 @@ def time_loop(params: Params, model: str) -> tuple[float, int, int]:
     with tempfile.TemporaryDirectory() as side:
         train(_network(params, model), training, validation, recipe, Path(side), model, stamp)
     batches = len(training) // recipe.batch_size
-    return batches * recipe.batch_size * (EPOCHS - 1) / (stamps[-1] - stamps[0]), batches, len(validation)
+    return batches * recipe.batch_size * (epochs - 1) / (stamps[-1] - stamps[0]), batches, len(validation)
 
 
-def time_bare_steps(params: Params, model: str, batches: int, held: int) -> float:
+def time_bare_steps(params: Params, model: str, epochs: int, batches: int, held: int) -> float:
     """Do the same steps and passes of validation on input that is ready in memory; give trained images a second."""
-    recipe, settings = _recipe(params, model), params.model(model)
+    recipe, settings = recipe_of(params, model), params.model(model)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = _network(params, model).to(device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, fused=True)
@@ -110,10 +109,10 @@ def time_bare_steps(params: Params, model: str, batches: int, held: int) -> floa
     epoch()
     _wait(device)
     start = time.perf_counter()
-    for _ in range(EPOCHS - 1):
+    for _ in range(epochs - 1):
         epoch()
     _wait(device)
-    return batches * (EPOCHS - 1) * recipe.batch_size / (time.perf_counter() - start)
+    return batches * (epochs - 1) * recipe.batch_size / (time.perf_counter() - start)
 
 
 def time_repro() -> tuple[float, float]:
@@ -134,10 +133,6 @@ def _wait(device: torch.device) -> None:
 
 def _network(params: Params, model: str) -> torch.nn.Module:
     return build(params.model(model).architecture, len(CLASSES), params.image.size)
-
-
-def _recipe(params: Params, model: str) -> Recipe:
-    return dataclasses.replace(recipe_of(params, model), epochs=EPOCHS, devices=1, nodes=1)
 
 
 def _cells(params: Params, part: str) -> Cells:

@@ -177,9 +177,15 @@ def read(path: Path) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise InputError(f"{path} is missing: name an existing weights file, or run `dvc repro` to train") from None
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, LookupError) as error:
+    except (RuntimeError, OSError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(f"{path} holds no weights that can be loaded safely: {reason}") from None
+    except (pickle.UnpicklingError, EOFError, ValueError, LookupError):
+        # Torch's own words advise to load it unsafely.
+        raise InputError(
+            f"{path} holds no weights that can be loaded safely: it was not written by torch.save, or with objects "
+            "beside tensors and plain values; save the state dictionary alone"
+        ) from None
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no dictionary of weights")
     return content

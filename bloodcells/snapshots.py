@@ -7,7 +7,6 @@ machine that loses power may lose the last half minute, or the snapshots.
 """
 
 import math
-import os
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from bloodcells.errors import InputError
 from bloodcells.networks import read, save
 
 _ALIGNED = 64
+_CHUNK = 1 << 20
 _PLACE = "__place__"
 
 
@@ -97,15 +97,16 @@ class Snapshots:
 
 
 def _mapped(file: Path, size: int) -> Tensor:
-    """Map a file of at least `size` bytes; the room is claimed first, since a full disk would end the process later."""
+    """Map a file of at least `size` bytes.
+
+    Those that it lacks are written first: on a full disk that is an error, where the mapping would end the process, and
+    it takes half as long as to have each page made when it is touched.
+    """
     size = max(size, _ALIGNED)
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("ab") as opened:
-        if opened.tell() < size:
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(opened.fileno(), 0, size)
-            else:
-                opened.truncate(size)
+    with file.open("ab", buffering=0) as opened:
+        while (missing := size - opened.tell()) > 0:
+            opened.write(bytes(min(missing, _CHUNK)))
     return torch.from_file(str(file), shared=True, size=size, dtype=torch.uint8)
 
 

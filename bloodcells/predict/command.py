@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         help="the name of a model of the pipeline's run in this folder, or the path of a predictor or a checkpoint "
-        "(default: the most accurate model of that run)",
+        "(default: the one of that run with the least validation loss)",
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON object a line")

@@ -73,7 +73,7 @@ def test_a_checkpoint_that_holds_code_is_refused_and_not_run(tmp_path: Path) -> 
             return (Path.touch, (tmp_path / "ran",))  # type: ignore[return-value]
 
     torch.save({"format": 1, "state": Bomb()}, tmp_path / "bomb.ckpt")
-    with pytest.raises(InputError, match=r"bomb\.ckpt"):
+    with pytest.raises(InputError, match=r"bomb\.ckpt holds no weights .* with objects beside tensors"):
         Checkpoint.load(tmp_path / "bomb.ckpt")
     assert not (tmp_path / "ran").exists()
 

@@ -17,13 +17,15 @@ import torch
 LIBRARIES = ("dvc", "imbalanced-learn", "lightning", "numpy", "pillow", "scikit-learn", "scipy", "torch", "torchvision")
 """The packages that have a say in the numbers."""
 
+_RESULTS = (":(exclude)metrics", ":(exclude)plots", ":(exclude)*dvc.lock")
+
 
 def of_this_process(seconds: float) -> dict[str, Any]:
     """Say when, from which commit, on what machine and with which libraries this process worked for `seconds`."""
     return {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),
-        "commit": commit(Path.cwd()),
+        **state_of_code(Path.cwd()),
         "device": device(),
         "python": platform.python_version(),
         "libraries": libraries(),
@@ -51,14 +53,17 @@ def device() -> dict[str, Any]:
     }
 
 
-def commit(folder: Path) -> str:
-    """Give the git commit of a folder, with "+changes" where tracked files differ from it; empty outside of git."""
+def state_of_code(folder: Path) -> dict[str, Any]:
+    """Give the git commit of a folder, and which of its tracked files differ from that; outside of git neither.
+
+    What a run writes itself (`_RESULTS`) is not counted: it differs in the midst of any run.
+    """
     try:
         head = _git(folder, "rev-parse", "HEAD")
-        changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
+        changed = _git(folder, "diff", "--name-only", "--relative", "HEAD", "--", ".", *_RESULTS)
     except (OSError, subprocess.CalledProcessError):
-        return ""
-    return head + ("+changes" if changed else "")
+        return {"commit": "", "changed": []}
+    return {"commit": head, "changed": changed.splitlines()}
 
 
 def fingerprint(values: Mapping[str, Any]) -> str:

@@ -89,7 +89,9 @@ def seen(browser: str, page: Path, scratch: Path) -> tuple[str, list[str]]:
 def test_every_chart_is_drawn_and_nothing_is_asked_for(browser: str, pages: Pages, tmp_path: Path) -> None:
     dom, asked = seen(browser, pages.after, tmp_path)
     assert asked == []
-    assert "Revisions: <span>workspace (the files as they are now), HEAD</span>" in dom
+    told = re.sub(r"<.*?>", "", dom[dom.index("<header>") : dom.index("<nav>")])
+    assert "Data: rendered (smears drawn by the project, which say nothing about blood)." in told
+    assert "Revisions: workspace (the files as they are now), HEAD." in told
     drawn = dict(re.findall(r'<div id="([^"]+)" class="vega-embed(.*?)(?=<div id="|</section>)', dom, re.DOTALL))
     assert drawn.keys() == pages.charts.keys()
     assert len(drawn) >= 14

@@ -6,19 +6,26 @@ from bloodcells import provenance
 from tests import project
 
 
-def test_a_commit_is_named_and_its_changes_too(tmp_path: Path) -> None:
+def test_a_commit_is_named_and_what_differs_from_it(tmp_path: Path) -> None:
     project.done("git", "init", "--quiet", cwd=tmp_path)
-    (tmp_path / "code.py").write_text("a = 1\n")
+    results = ("metrics/a.json", "plots/deep/b.csv", "dvc.lock", "original/dvc.lock")
+    for name in ("code.py", "params.yaml", *results):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("a = 1\n")
     project.commit(tmp_path, "first")
     head = project.done("git", "rev-parse", "HEAD", cwd=tmp_path).strip()
     (tmp_path / "untracked.txt").write_text("no matter")
-    assert provenance.commit(tmp_path) == head
+    for name in results:
+        (tmp_path / name).unlink()
+    assert provenance.state_of_code(tmp_path) == {"commit": head, "changed": []}
     (tmp_path / "code.py").write_text("a = 2\n")
-    assert provenance.commit(tmp_path) == f"{head}+changes"
+    (tmp_path / "params.yaml").write_text("a = 3\n")
+    project.done("git", "add", "params.yaml", cwd=tmp_path)
+    assert provenance.state_of_code(tmp_path) == {"commit": head, "changed": ["code.py", "params.yaml"]}
 
 
 def test_outside_of_git_there_is_no_commit(tmp_path: Path) -> None:
-    assert provenance.commit(tmp_path) == ""
+    assert provenance.state_of_code(tmp_path) == {"commit": "", "changed": []}
 
 
 def test_a_process_says_what_it_ran_on_and_with() -> None:

@@ -53,7 +53,7 @@ def test_where_a_checkpoint_comes_from_stands_beside_it(whole: Path) -> None:
     origin = json.loads((whole / "artifacts" / "rendered" / "provenance" / "resnet" / "0.json").read_text())
     assert origin["seconds"] > 0
     assert len(origin["identity"]) == 16
-    assert {"finished", "commit", "device", "libraries"} <= set(origin)
+    assert {"finished", "commit", "changed", "device", "libraries"} <= set(origin)
 
 
 def test_real_cells_are_trained_on_for_longer(tmp_path: Path) -> None:

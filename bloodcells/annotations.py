@@ -38,26 +38,27 @@ def white_cells(raw: Path, table: Path, listing: Path) -> Boxes:
     here = {f"{IMAGES}/{name}": images / name for name in boxes if (images / name).is_file()}
     same = list_files(here).md5s.items() & (published.md5s.items() if published else set())
     known = {name: boxes[name] for name in (path.removeprefix(f"{IMAGES}/") for path, _ in sorted(same))}
-    return {**known, **read_annotations(raw / ANNOTATIONS)}
+    return {**known, **read_annotations(raw / ANNOTATIONS, images)}
 
 
-def read_annotations(folder: Path) -> Boxes:
-    """Read the white cells' boxes of all `NAME.xml` in a folder, each for the image `NAME.jpg`.
+def read_annotations(folder: Path, images: Path) -> Boxes:
+    """Read the white cells' boxes of all `NAME.xml` in a folder, each for the file `NAME.…` in `images`.
 
-    Images without a white cell's box are left out.
+    Images without a white cell's box are left out, as are annotations without an image.
 
     Raises:
         InputError: a file is no Pascal VOC annotation.
     """
     boxes: Boxes = defaultdict(list)
+    names = {path.stem: path.name for path in sorted(images.glob("*"))}
     for path in sorted(folder.glob("*.xml")):
         try:
             root = ElementTree.parse(path).getroot()  # noqa: S314 - held against the pin, and no entity is fetched
             for item in root.iter("object"):
                 if (item.findtext("name") or "").strip().upper() == WHITE_CELL:
-                    boxes[f"{path.stem}.jpg"].append(
-                        Box(*(int(float(item.findtext(f"bndbox/{side}") or "")) for side in _SIDES))
-                    )
+                    box = Box(*(int(float(item.findtext(f"bndbox/{side}") or "")) for side in _SIDES))
+                    if path.stem in names:
+                        boxes[names[path.stem]].append(box)
         except (ElementTree.ParseError, LookupError, OverflowError, ValueError) as error:
             raise InputError(f"{path} is no Pascal VOC annotation ({error}): mend it or take it out") from None
     return dict(boxes)

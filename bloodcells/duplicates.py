@@ -20,6 +20,8 @@ SMEAR = (80, 60)
 CROP = (40, 40)
 """Width and height to which what the networks see of a cell is scaled to be compared."""
 
+_AT_ONCE = 256  # pairs that a thread compares; all of some thousand images would fill the memory
+
 OVERLAP = 0.3
 """Share of the frame that two images must have in common to be compared."""
 
@@ -80,8 +82,10 @@ def similarity(thumbnails: NDArray[np.float32], overlap: float = OVERLAP) -> NDA
     result = np.eye(count, dtype=np.float32)
 
     def with_later(i: int) -> None:
-        match = back(spectra[i] * spectra[i + 1 :].conj())[:, common] * here[i] * there[i + 1 :]
-        result[i, i + 1 :] = result[i + 1 :, i] = match.max(axis=1)
+        for start in range(i + 1, count, _AT_ONCE):
+            others = slice(start, start + _AT_ONCE)
+            match = back(spectra[i] * spectra[others].conj())[:, common] * here[i] * there[others]
+            result[i, others] = result[others, i] = match.max(axis=1)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # each writes places of its own
         list(pool.map(with_later, range(count - 1)))

@@ -109,7 +109,11 @@ def _need(labels: Sequence[str], groups: Indices, parts: int, what: str, remedy:
     counts = _groups_by_label(labels, groups)
     few = [f"{label} has {count}" for label, count in sorted(counts.items()) if count < parts]
     if few:
-        raise InputError(f"too few different cells for {parts} {what}: {', '.join(few)}; {remedy}")
+        alike = np.bincount(groups).max()
+        told = f" ({alike} of {len(groups)} images are taken for one and the same: clean.near_duplicate decides that)"
+        raise InputError(
+            f"too few different cells for {parts} {what}: {', '.join(few)}; {remedy}{told if alike > 1 else ''}"
+        )
 
 
 def _groups_by_label(labels: Sequence[str], groups: Indices) -> Counter[str]:

@@ -42,21 +42,37 @@ def find(top: Path, needed: Collection[str] = NEEDED) -> Path:
     raise InputError(f"no {' and '.join(sorted(needed))} in one folder (it holds {holds or 'nothing'})")
 
 
-def part_files(root: Path, top: Path) -> dict[str, Path]:
-    """List the files of the layout in `root`, by their paths relative to it.
+def part_files(root: Path, top: Path, links: bool = False) -> dict[str, Path]:
+    """List the files of the layout in `root`, by their paths relative to it, but what file managers leave there.
+
+    Args:
+        root: folder with the layout.
+        top: folder that it was found in.
+        links: whether links to files may lead out of `top`, as those into DVC's cache do.
 
     Raises:
-        InputError: an entry is no file, or a link that leads out of `top`.
+        InputError: an entry is no file, or a link that leads out of `top` and may not.
     """
     files = {}
     for part in PARTS:
         for path in _walk(root / part):
-            if path.is_symlink() and not path.resolve().is_relative_to(top.resolve()):
+            if litter(path.name):
+                continue
+            if (
+                path.is_symlink()
+                and not (links and path.is_file())
+                and not path.resolve().is_relative_to(top.resolve())
+            ):
                 raise InputError(f"{path} is a link that leads out of {top}: put the file itself in its place")
             if not path.is_file():
                 raise InputError(f"{path} is no file: put the file itself in its place")
             files[path.relative_to(root).as_posix()] = path
     return files
+
+
+def litter(name: str) -> bool:
+    """Tell whether a file of this name is a file manager's, which comes and goes by itself."""
+    return name in {".DS_Store", "Thumbs.db", "desktop.ini"} or name.startswith("._")
 
 
 def all_files(folder: Path) -> dict[str, Path]:

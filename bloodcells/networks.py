@@ -194,7 +194,12 @@ def read(path: Path) -> dict[str, Any]:
 def _pretrained(architecture: str, weights: str) -> dict[str, Tensor]:
     if weights != "imagenet":
         content = read(Path(weights))
-        return dict(content.get("state", content))
+        found = content.get("state", content.get("state_dict", content))
+        if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
+            raise InputError(
+                f"{weights} holds no state dictionary, of names and tensors alone: save that of the network"
+            )
+        return found
     best = torchvision.models.get_model_weights(architecture).DEFAULT
     try:
         state: dict[str, Tensor] = best.get_state_dict(progress=True, check_hash=True)
@@ -212,6 +217,10 @@ def _load_fitting(network: nn.Module, state: dict[str, Tensor], source: str) -> 
     last = list(own)[-2:]
     wrong = [name for name in own if name not in state or state[name].shape != own[name].shape]
     if any(name not in last for name in wrong) or any(name not in own for name in state if "aux" not in name.lower()):
-        first = next((name for name in wrong if name not in last), "a layer that the network lacks")
-        raise InputError(f"weights {source} don't fit the network (first at {first}): they belong to another one")
+        first = next((name for name in wrong if name not in last), None)
+        where = f"first at {first}" if first else "they have a layer that it lacks"
+        if first in state:
+            shapes = ["×".join(map(str, held[first].shape)) or "one number" for held in (state, own)]
+            where += f", {shapes[0]} there and {shapes[1]} here; image.size may be another"
+        raise InputError(f"weights {source} don't fit the network ({where}): they belong to another one")
     network.load_state_dict({name: own[name] if name in wrong else state[name] for name in own})

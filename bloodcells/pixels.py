@@ -1,6 +1,7 @@
 """The decoded cells: one memory-mapped array of pixels and the index of what stands in its rows."""
 
 from dataclasses import dataclass
+from math import floor
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +14,24 @@ from bloodcells.geometry import Box
 
 ARRAY = "pixels.npy"
 INDEX = "index.csv"
-_COLUMNS = ("image", "left", "top", "side")
+_COLUMNS = ("image", "left", "top", "side", "width", "height", "stain")
 
 
 @dataclass(frozen=True)
 class Pixels:
-    """Pixels (n, size, size, 3) as uint8 RGB, not yet in memory, and the row of each image."""
+    """The prepared cells.
+
+    Attributes:
+        array: pixels (n, size, size, 3) as uint8 RGB, not yet in memory.
+        rows: the row of each image in it.
+        smear: width and height of the smears that they were cut from, in pixels; the medians where these differ.
+        palest: the stain of the palest of them (0 to 255).
+    """
 
     array: NDArray[np.uint8]
     rows: dict[str, int]
+    smear: tuple[int, int]
+    palest: float
 
     def find(self, images: list[str]) -> NDArray[np.int64]:
         """Give the rows of these images, (len(images),).
@@ -69,13 +79,20 @@ class PixelWriter:
     def __init__(self, folder: Path, count: int, size: int) -> None:
         self._folder = folder
         self._shape = (size, size, 3)
-        self._index: list[tuple[str, int, int, int]] = []
+        self._index: list[tuple[str | int | float, ...]] = []
         with (folder / ARRAY).open("wb") as file:
             header = {"descr": "|u1", "fortran_order": False, "shape": (count, *self._shape)}
             np.lib.format.write_array_header_1_0(file, header)
 
-    def add(self, image: str, box: Box, pixels: NDArray[np.uint8]) -> None:
-        """Append one image, (size, size, 3) uint8, and the part of the smear that it shows.
+    def add(self, image: str, smear: tuple[int, int], stain: float, box: Box, pixels: NDArray[np.uint8]) -> None:
+        """Append one image.
+
+        Args:
+            image: its name.
+            smear: its width and height.
+            stain: of its white cell.
+            box: the part of it that is shown.
+            pixels: (size, size, 3) uint8, that part.
 
         Raises:
             ValueError: the pixels have another shape or type.
@@ -85,7 +102,7 @@ class PixelWriter:
             raise ValueError(f"{pixels.dtype} pixels of shape {pixels.shape} where uint8 of {self._shape} belong")
         with (self._folder / ARRAY).open("ab") as file:
             file.write(pixels.tobytes())
-        self._index.append((image, box.left, box.top, box.right - box.left))
+        self._index.append((image, box.left, box.top, box.right - box.left, *smear, floor(stain * 100) / 100))
 
     def close(self) -> None:
         """Write the index."""
@@ -103,6 +120,8 @@ def open_pixels(folder: Path) -> Pixels:
         array = np.load(folder / ARRAY, mmap_mode="r")
     except (EOFError, OSError, ValueError) as error:
         raise InputError(f"{folder / ARRAY} can't be read ({error}): run `dvc repro prepare`") from None
-    if array.ndim != 4 or len(array) != len(index):
+    if array.ndim != 4 or len(array) != len(index) or not index:
         raise InputError(f"{folder} holds {len(array)} cells and an index of {len(index)}: run `dvc repro prepare`")
-    return Pixels(array, {row["image"]: number for number, row in enumerate(index)})
+    width, height = (int(np.median([int(row[side]) for row in index])) for side in ("width", "height"))
+    palest = min(float(row["stain"]) for row in index)
+    return Pixels(array, {row["image"]: number for number, row in enumerate(index)}, (width, height), palest)

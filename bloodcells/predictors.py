@@ -10,7 +10,7 @@ from lightning_utilities.core.apply_func import apply_to_collection
 from bloodcells.errors import InputError
 from bloodcells.networks import Checkpoint, read, save
 
-_FORMAT = 2
+_FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Predictor:
         risk: the share of wrong answers for which the threshold was fitted on validation.
         cells: on how many validation cells temperature and threshold were fitted.
         views: over how many rotations and mirror images of a cell the probabilities are averaged; 1 or 8.
+        smear: width and height of the smears that it was trained on, in pixels; None where that is not known.
+        palest: the stain of the palest of their white cells (0 to 255); None likewise.
     """
 
     name: str
@@ -34,6 +36,8 @@ class Predictor:
     risk: float
     cells: int
     views: int
+    smear: tuple[int, int] | None
+    palest: float | None
 
     def save(self, path: Path) -> None:
         """Write it; the same content gives the same bytes."""

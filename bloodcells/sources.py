@@ -11,7 +11,7 @@ from urllib.request import url2pathname
 
 from bloodcells.archives import is_archive, unpack
 from bloodcells.errors import InputError
-from bloodcells.layout import IMAGES, LABELS, all_files, copy, find, part_files
+from bloodcells.layout import IMAGES, LABELS, all_files, copy, find, litter, part_files
 from bloodcells.pin import Listing, Pin, hold, list_files
 from bloodcells.web import PATIENCE, Patience, download, shown
 
@@ -122,12 +122,13 @@ def _held(source: Source, scratch: Path, pin: Pin, known: Sequence[Listing | Non
     try:
         top = source.get(work)
         root = find(top)
-        copies = copy(part_files(root, top), copied)
+        copies = copy(part_files(root, top, links=source.pinned_whole), copied)
         hold(_candidates(root, top if source.pinned_whole else root, copies), pin, known)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise InputError(f"{error.strerror or error}: {error.filename}") from None
+        where = f": {error.filename}" if error.filename else ""
+        raise InputError(f"{error.strerror or error}{where}") from None
     return copied
 
 
@@ -137,7 +138,9 @@ def _candidates(root: Path, whole: Path, copies: dict[str, Path]) -> Iterator[Li
     for base in dict.fromkeys((root, whole)):
         prefix = "" if base == root else root.relative_to(base).as_posix() + "/"
         copied = {prefix + name: path for name, path in copies.items()}
-        yield list_files(all_files(base) | copied)
+        found = all_files(base)
+        yield list_files(found | copied)
+        yield list_files({name: path for name, path in found.items() if not litter(path.name)} | copied)
 
 
 def _folder(path: Path) -> Path:
@@ -152,7 +155,8 @@ def _is_web(mirror: str) -> bool:
 
 def _mirror(mirror: str, scratch: Path, patience: Patience) -> Path:
     if _is_web(mirror):
-        archive = scratch / (Path(urlsplit(mirror).path).name or "archive")
+        name = Path(urlsplit(mirror).path).name
+        archive = scratch / (name if name.strip(".") else "archive")
         download(mirror, archive, patience)
         return _unpacked(archive, scratch)
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):", mirror)

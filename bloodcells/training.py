@@ -2,7 +2,9 @@
 
 import logging
 import math
+import os
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -11,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
@@ -65,11 +68,15 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Result:
-    """The weights of the epoch that was chosen on validation, that epoch, and the curves."""
+    """The weights of the epoch that was chosen on validation, that epoch, the curves, and how long it all took.
+
+    `seconds` are those of all stretches, where the training was killed and went on.
+    """
 
     state: dict[str, Tensor]
     epoch: int
     history: list[Epoch]
+    seconds: float
 
 
 class Cells(Dataset[tuple[Tensor, Tensor]]):
@@ -115,8 +122,10 @@ def train(
         The result in the first process, None in the others.
 
     Raises:
-        InputError: more GPUs are asked for than there are, or the training diverges.
+        InputError: more GPUs are asked for than there are, a launcher started another number of processes, or the
+            training diverges.
     """
+    _started_as_many(recipe)
     side.mkdir(parents=True, exist_ok=True)
     for logger in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(logger).setLevel(logging.WARNING)
@@ -154,7 +163,22 @@ def train(
         return None
     weights = snapshots.load(marked=True)["state_dict"]
     state = {name.removeprefix("network."): tensor for name, tensor in weights.items()}
-    return Result(state, record.best_epoch, record.history)
+    return Result(state, record.best_epoch, record.history, record.seconds)
+
+
+def _started_as_many(recipe: Recipe) -> None:
+    """Refuse to be one of several processes that each take themselves for the only one, and write the same files.
+
+    Lightning doesn't ask torchrun or Slurm how many there are where the recipe has but one.
+    """
+    by_torchrun = TorchElasticEnvironment.detect()
+    started = int(os.environ.get("WORLD_SIZE" if by_torchrun else "SLURM_STEP_NUM_TASKS", "1"))
+    meant = recipe.devices * recipe.nodes
+    if started not in (1, meant):
+        raise InputError(
+            f"{started} processes were started for one training, and train.devices × train.nodes is {meant}: "
+            "let the two parameters in params.yaml be what the launcher is told"
+        )
 
 
 def use_bf16(network: nn.Module, precision: str, on_gpu: bool) -> bool:
@@ -269,14 +293,22 @@ class _Record(Callback):
         self.history: list[Epoch] = []
         self.best_epoch, self.best_loss = 0, math.inf
         self._title, self._epochs, self._choose_over = title, recipe.epochs, recipe.choose_over
+        self._started, self._before = time.perf_counter(), 0.0
         self._bar: tqdm[Any] | None = None
 
+    @property
+    def seconds(self) -> float:
+        """Give how long it has taken so far, in this process and in those that it goes on from."""
+        return self._before + time.perf_counter() - self._started
+
     def state_dict(self) -> dict[str, Any]:
-        return {"history": [asdict(epoch) for epoch in self.history], "best": [self.best_epoch, self.best_loss]}
+        best = [self.best_epoch, self.best_loss]
+        return {"history": [asdict(epoch) for epoch in self.history], "best": best, "seconds": self.seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.history = [Epoch(**epoch) for epoch in state_dict["history"]]
         self.best_epoch, self.best_loss = state_dict["best"]
+        self._before = state_dict["seconds"]
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         # Not on_train_start, which a run that was killed after its last epoch never comes to.

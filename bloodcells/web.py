@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.exceptions import ChunkedEncodingError, SSLError
 from tqdm import tqdm
+from urllib3.exceptions import LocationParseError
 
 from bloodcells.errors import InputError
 
@@ -66,6 +67,8 @@ def persist(action: Callable[[], _Result], patience: Patience, what: str) -> _Re
     for attempt in range(len(patience.pauses) + 1):
         try:
             return action()
+        except LocationParseError as error:  # requests lets it through
+            raise InputError(f"{what}: {error}") from None
         except requests.RequestException as error:
             reason = _reason(error, patience)
             if not _passes(error):

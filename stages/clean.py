@@ -12,6 +12,8 @@ from bloodcells.folds import assign_folds, split
 from bloodcells.labels import CLASSES, LabelRow, read_label_table
 from bloodcells.params import read_params
 
+NO_IMAGE = "null: no image"
+
 
 def dropped_because(row: LabelRow, images: Path) -> str | None:
     """Say why a row can't be used, or None where it can."""
@@ -22,7 +24,7 @@ def dropped_because(row: LabelRow, images: Path) -> str | None:
     if row.labels[0] not in CLASSES:
         return row.labels[0]
     if not (images / row.image).is_file():
-        return "null: no image"
+        return NO_IMAGE
     return None
 
 
@@ -37,7 +39,7 @@ def main() -> None:
     if absent:
         raise InputError(
             f"{raw / 'labels.csv'}: no {' and no '.join(absent)} is left after cleaning; "
-            "each class needs rows with that one label and an image"
+            f"each class needs rows with that one label and an image{_without_image(reasons)}"
         )
     thumbnails = smear_thumbnails(raw / "JPEGImages" / row.image for row in kept)
     groups = near_duplicate_groups(thumbnails, params.clean.near_duplicate)
@@ -86,13 +88,25 @@ def main() -> None:
     _report(labels, reasons, groups)
 
 
+def _without_image(reasons: list[tuple[LabelRow, str | None]]) -> str:
+    """Say how many rows name an image that is not there, and which is the first."""
+    rows = [row for row, reason in reasons if reason == NO_IMAGE]
+    if not rows:
+        return ""
+    first = f"the first in line {rows[0].line}: {rows[0].image}"
+    return f" ({len(rows)} of {len(reasons)} rows name none in JPEGImages, {first})"
+
+
 def _report(labels: list[str], reasons: list[tuple[LabelRow, str | None]], groups: np.ndarray) -> None:
     dropped = Counter(reason for _, reason in reasons if reason is not None)
     print(f"kept {len(labels)} cells:", ", ".join(f"{labels.count(label)} {label}" for label in CLASSES))
     print(
         f"dropped {dropped.total()} rows:", ", ".join(f"{count} {reason}" for reason, count in sorted(dropped.items()))
     )
-    print(f"near-duplicates: {len(labels) - len(set(groups.tolist()))} cells share a fold with one that looks the same")
+    print(
+        f"near-duplicates: {len(labels) - len(set(groups.tolist()))} cells share a fold with one that looks the same; "
+        f"most of one kind: {np.bincount(groups).max()}"
+    )
 
 
 if __name__ == "__main__":

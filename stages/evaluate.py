@@ -58,7 +58,7 @@ def main() -> None:
     crops = dict(zip(names, pixels.take(names), strict=True))
     title = f"{model} on {params.dataset}: the worst mistakes"
     mistakes(plots / "mistakes" / f"{model}.png", title, result, crops, limit=WORST)
-    _predictor(params, model, validation).save(artifacts / "predictors" / f"{model}.ckpt")
+    _predictor(params, model, validation, pixels).save(artifacts / "predictors" / f"{model}.ckpt")
     origin = _origin(params, model, time.perf_counter() - start)
     write_json(plots / "provenance" / f"{model}.json", origin)  # under metrics/ DVC would take it for a metric
     write_json(Path("metrics", params.dataset, f"{model}.json"), scores)
@@ -93,7 +93,7 @@ def _together(parts: Sequence[Predictions]) -> Predictions:
     )
 
 
-def _predictor(params: Params, model: str, validation: Predictions) -> Predictor:
+def _predictor(params: Params, model: str, validation: Predictions, pixels: Pixels) -> Predictor:
     """Make what `bloodcells predict` uses: the first fold's network, and a rule from the validation parts of all.
 
     The first, since nothing tells which is best: each has a validation part of its own, and the least loss would name
@@ -101,8 +101,17 @@ def _predictor(params: Params, model: str, validation: Predictions) -> Predictor
     """
     checkpoint = _checkpoint(params, model, min(params.folds))
     rule = Rule.fit(validation, params.evaluate.risk)
-    e = params.evaluate
-    return Predictor(model, checkpoint, rule.temperature, rule.threshold, e.risk, len(validation.images), e.views)
+    return Predictor(
+        name=model,
+        checkpoint=checkpoint,
+        temperature=rule.temperature,
+        threshold=rule.threshold,
+        risk=params.evaluate.risk,
+        cells=len(validation.images),
+        views=params.evaluate.views,
+        smear=pixels.smear,
+        palest=pixels.palest,
+    )
 
 
 def _origin(params: Params, model: str, seconds: float) -> dict[str, object]:

@@ -41,9 +41,10 @@ def main() -> None:
                 raise InputError(f"{images / name}: {error}; take its row out of the label table") from None
             if params.image.frame == "cell":
                 box = crop_around(found[name], image.size, params.image.crop)
-                writer.add(name, box, cut(image, box, params.image.size))
+                writer.add(name, image.size, found[name].stain, box, cut(image, box, params.image.size))
             else:
-                writer.add(name, Box(0, 0, max(image.size), max(image.size)), letterbox(image, params.image.size))
+                box = Box(0, 0, max(image.size), max(image.size))
+                writer.add(name, image.size, found[name].stain, box, letterbox(image, params.image.size))
         writer.close()
     for name in sorted(boxes.keys() - found.keys()):  # annotated, so it counts for the localisation alone
         if (images / name).is_file():

@@ -1,10 +1,10 @@
 """Train one model for one fold; killed and run again, it goes on from the last finished epoch."""
 
 import argparse
+import glob
 import hashlib
 import json
 import shutil
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -53,12 +53,10 @@ def main() -> None:
     side = within / "unfinished" / f"{args.model}-{args.fold}-{identity}"
     curves = within / "curves" / args.model / str(args.fold)
     checkpoint = within / "models" / args.model / f"{args.fold}.ckpt"
-    start = time.perf_counter()
     live = _Curves(side / "curves")
     result = train(network, training, validation, recipe, side, f"{args.model}, fold {args.fold}", live.add)
     if result is None:
         return  # another process than the first: it has trained along, and the first writes
-    seconds = time.perf_counter() - start
     live.move(curves)
     Checkpoint(
         architecture=settings.architecture,
@@ -71,14 +69,16 @@ def main() -> None:
         epoch=result.epoch,
         state=result.state,
     ).save(checkpoint)
-    origin = {"identity": identity, **of_this_process(seconds)}
+    origin = {"identity": identity, **of_this_process(result.seconds)}
     write_json(within / "provenance" / args.model / f"{args.fold}.json", origin)
     (side / LAST).unlink(missing_ok=True)  # first: without it what a kill leaves of the rest is nothing to go on from
-    shutil.rmtree(side)
+    unfinished = f"{glob.escape(args.model)}-{args.fold}-{'[0-9a-f]' * len(identity)}"
+    for folder in side.parent.glob(unfinished):  # what runs with other parameters have left would never be gone on from
+        shutil.rmtree(folder)
     chosen = result.history[result.epoch - 1]
     print(
         f"{args.model}, fold {args.fold}: epoch {result.epoch} of {recipe.epochs} chosen, validation loss "
-        f"{chosen.validation_loss:.3f}, accuracy {chosen.validation_accuracy:.3f}; trained for {seconds:.0f} s"
+        f"{chosen.validation_loss:.3f}, accuracy {chosen.validation_accuracy:.3f}; trained for {result.seconds:.0f} s"
     )
 
 

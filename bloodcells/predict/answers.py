@@ -68,11 +68,10 @@ def answer(
         thumbnail: largest side of the smears that are kept with the answers, in pixels.
         batch: images at a time.
     """
-    checkpoint = predictor.checkpoint
 
     def see(path: Path) -> Seen | InputError:
         try:
-            return look(path, checkpoint.frame, checkpoint.crop, checkpoint.size, thumbnail)
+            return look(path, predictor, thumbnail)
         except InputError as error:
             return InputError(str(error).removeprefix(f"{path} "))
 

@@ -71,4 +71,4 @@ def load_model(path: Path) -> Model:
                 raise
     except (AttributeError, TypeError) as error:  # torch reads some texts as broken pickles
         raise InputError(f"{path} holds no model ({error}): give the path of a predictor or a checkpoint") from None
-    return Model(Predictor(checkpoint.architecture, checkpoint, 1.0, 0.0, 1.0, 0, _VIEWS), calibrated=False)
+    return Model(Predictor(checkpoint.architecture, checkpoint, 1.0, 0.0, 1.0, 0, _VIEWS, None, None), calibrated=False)

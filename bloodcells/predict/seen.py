@@ -11,23 +11,19 @@ from bloodcells.geometry import Box, Point, crop_around
 from bloodcells.images import open_rgb
 from bloodcells.localise import SIGMA, THUMBNAIL, find_stained
 from bloodcells.pixels import cut, letterbox
+from bloodcells.predictors import Predictor
 
 WEAKEST = 18.0
-"""Less stain than this is no white cell's. Of the 347 published cells the palest has 21; of the published smears with
-their white cells painted over, 2 of 340 have more than this in what is left."""
+"""Less stain than this is no white cell's, unless a network was trained on paler ones. Of the 347 published cells the
+palest has 21; of the published smears with their white cells painted over, 2 of 340 have more than this in what is
+left."""
 
 SECOND = 0.65
 """A second maximum with this share of the first one's stain is a second cell. In the published set that is said of 13
 of the 15 smears labelled with two cells, and of 2 of the 347 labelled with one. (The share was chosen on these. On
 the drawn set: 5 of 6, and 2 of 143.)"""
 
-SMEAR = (640, 480)
-"""Width and height of the smears, published or drawn, on which the networks are trained."""
-
-RED_CELL = 110
-"""Width of a red cell in them, in pixels: the median of the annotated ones that are whole."""
-
-_OTHER_SIZE, _FAR_SIZE = 1.25, 2.0  # so much larger or smaller than those smears: a warning; no answer
+_OTHER_SIZE, _FAR_SIZE = 1.25, 2.0  # so much larger or smaller than the smears trained on: a warning; no answer
 
 
 @dataclass(frozen=True)
@@ -57,12 +53,12 @@ class Seen:
     warnings: tuple[str, ...]
 
 
-def look(path: Path, frame: str, crop: int, side: int, thumbnail: int) -> Seen:
+def look(path: Path, predictor: Predictor, thumbnail: int) -> Seen:
     """Open a smear, find its white cell, and cut what the network is to be shown.
 
     Args:
         path: an RGB image of any size.
-        frame, crop, side: as a checkpoint has them in `frame`, `crop` and `size`.
+        predictor: knows what its network takes, and what it was trained on.
         thumbnail: the longer side of the smear that is kept is no longer than this, in pixels.
 
     Raises:
@@ -72,23 +68,25 @@ def look(path: Path, frame: str, crop: int, side: int, thumbnail: int) -> Seen:
     size = image.size
     stained = find_stained(image)
     shown = None
-    if stained and frame == "cell":
-        box = crop_around(stained[0], size, crop)
-        shown = Shown(box, cut(image, box, side))
+    taken = predictor.checkpoint
+    if stained and taken.frame == "cell":
+        box = crop_around(stained[0], size, taken.crop)
+        shown = Shown(box, cut(image, box, taken.size))
     elif stained:
-        shown = Shown(Box(0, 0, *size), letterbox(image, side))
+        shown = Shown(Box(0, 0, *size), letterbox(image, taken.size))
     image.thumbnail((thumbnail, thumbnail))
-    return Seen(image, size, shown, doubts(stained, size), warnings(size))
+    return Seen(image, size, shown, _doubts(stained, size, predictor), _warnings(size, predictor))
 
 
-def doubts(stained: list[Point], size: tuple[int, int]) -> tuple[str, ...]:
+def _doubts(stained: list[Point], size: tuple[int, int], predictor: Predictor) -> tuple[str, ...]:
     """Say why a smear of that width and height with these maxima of stain should get no answer."""
     if not stained:
         return ("no stained cell",)
-    found = [_other_size(size)] if _ratio(size) >= _FAR_SIZE else []
+    found = [_other_size(size, predictor)] if _ratio(size, predictor) >= _FAR_SIZE else []
     first, *others = stained
-    if first.stain < WEAKEST:
-        return (*found, f"no white cell: the strongest stain is {first.stain:.0f}, and theirs {WEAKEST:.0f} or more")
+    weakest = min(WEAKEST, predictor.palest or WEAKEST)
+    if first.stain < weakest:
+        return (*found, f"no white cell: the strongest stain is {first.stain:.1f}, and theirs {weakest:.1f} or more")
     cells = [other for other in others if other.stain >= SECOND * first.stain]
     if cells:
         places = " and ".join(f"({cell.x:.0f}, {cell.y:.0f})" for cell in (first, *cells))
@@ -99,19 +97,20 @@ def doubts(stained: list[Point], size: tuple[int, int]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def warnings(size: tuple[int, int]) -> tuple[str, ...]:
+def _warnings(size: tuple[int, int], predictor: Predictor) -> tuple[str, ...]:
     """Say why the answer for a smear of that width and height should be taken with care."""
-    return (_other_size(size),) if _OTHER_SIZE < _ratio(size) < _FAR_SIZE else ()
+    return (_other_size(size, predictor),) if _OTHER_SIZE < _ratio(size, predictor) < _FAR_SIZE else ()
 
 
-def _ratio(size: tuple[int, int]) -> float:
-    """Give how many times larger or smaller than those smears an image is."""
-    ratio = max(size) / max(SMEAR)
+def _ratio(size: tuple[int, int], predictor: Predictor) -> float:
+    """Give how many times larger or smaller an image is than the smears that were trained on, as far as is known."""
+    ratio = max(size) / max(predictor.smear or size)
     return max(ratio, 1 / ratio)
 
 
-def _other_size(size: tuple[int, int]) -> str:
+def _other_size(size: tuple[int, int], predictor: Predictor) -> str:
+    width, height = predictor.smear or size
     return (
-        f"{size[0]}×{size[1]} pixels, and the networks know {SMEAR[0]}×{SMEAR[1]}: "
-        f"scale the image so that red cells are about {RED_CELL} pixels wide"
+        f"{size[0]}×{size[1]} pixels, and the network was trained on {width}×{height}: "
+        "scale the image so that its cells are as many pixels wide as in those"
     )

@@ -24,11 +24,21 @@ def test_white_cells_are_read_and_red_ones_not(tmp_path: Path) -> None:
     )
     (tmp_path / "b.xml").write_text(voc(("RBC", "1", "2", "3", "4")))
     (tmp_path / "note.txt").write_text("no annotation")
-    assert read_annotations(tmp_path) == {"a.jpg": [Box(5, 6, 7, 8), Box(9, 10, 11, 12)]}
+    for stem in ("c", "d.v2", "gone"):
+        (tmp_path / f"{stem}.xml").write_text(voc(("WBC", "1", "2", "3", "4")))
+    images = tmp_path / "images"
+    images.mkdir()
+    for name in ("a.jpg", "b.jpg", "c.PNG", "d.v2.tif"):
+        (images / name).touch()
+    assert read_annotations(tmp_path, images) == {
+        "a.jpg": [Box(5, 6, 7, 8), Box(9, 10, 11, 12)],
+        "c.PNG": [Box(1, 2, 3, 4)],
+        "d.v2.tif": [Box(1, 2, 3, 4)],
+    }
 
 
 def test_a_set_without_annotations_has_none(tmp_path: Path) -> None:
-    assert read_annotations(tmp_path / "nowhere") == {}
+    assert read_annotations(tmp_path / "nowhere", tmp_path) == {}
 
 
 @pytest.mark.parametrize(
@@ -46,7 +56,7 @@ def test_a_set_without_annotations_has_none(tmp_path: Path) -> None:
 def test_a_broken_annotation_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.xml").write_text(text)
     with pytest.raises(InputError, match=r"a\.xml is no Pascal VOC annotation") as caught:
-        read_annotations(tmp_path)
+        read_annotations(tmp_path, tmp_path)
     assert "\n" not in str(caught.value)
 
 

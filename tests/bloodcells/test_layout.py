@@ -38,10 +38,11 @@ def test_two_layouts_are_refused(tmp_path: Path) -> None:
 
 def test_only_the_layout_is_listed_and_copied(tmp_path: Path) -> None:
     beside = {"README.md": b"", ".DS_Store": b"", ".git/HEAD": b"", "JPEGImages-old/a.jpg": b""}
-    source = smallset.write(tmp_path / "source", smallset.FILES | beside)
+    within = {"JPEGImages/.DS_Store": b"", "JPEGImages/Thumbs.db": b"", "Annotations/._a.xml": b""}
+    source = smallset.write(tmp_path / "source", smallset.FILES | beside | within)
     copy(part_files(source, source), tmp_path / "copy")
     assert smallset.read(tmp_path / "copy") == smallset.FILES
-    assert set(all_files(source)) == {*smallset.FILES, "README.md", ".DS_Store", "JPEGImages-old/a.jpg"}
+    assert set(all_files(source)) == {*smallset.FILES, *beside, *within} - {".git/HEAD"}
 
 
 def test_annotations_are_optional(tmp_path: Path) -> None:
@@ -56,6 +57,9 @@ def test_a_link_that_leads_out_is_not_followed(tmp_path: Path) -> None:
     (source / "JPEGImages" / "link.jpg").symlink_to(secret)
     with pytest.raises(InputError, match=r"link\.jpg is a link"):
         part_files(source, source)
+    copies = copy(part_files(source, source, links=True), tmp_path / "copy")
+    assert not copies["JPEGImages/link.jpg"].is_symlink()
+    assert copies["JPEGImages/link.jpg"].read_text() == "secret"
 
 
 def test_a_link_within_the_folder_is_copied_as_a_file(tmp_path: Path) -> None:

@@ -119,6 +119,27 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
         build(TINY, 4, 64, str(tmp_path / "other.pt"))
 
 
+def test_weights_for_another_size_of_input_are_refused_with_both_shapes(tmp_path: Path) -> None:
+    torch.save(build("vit_b_32", 4, 64).state_dict(), tmp_path / "vit.pt")
+    said = r"first at encoder\.pos_embedding, 1×5×768 there and 1×10×768 here; image\.size may be another"
+    with pytest.raises(InputError, match=said):
+        build("vit_b_32", 4, 96, str(tmp_path / "vit.pt"))
+
+
+def test_a_state_dictionary_may_be_wrapped_as_others_do(tmp_path: Path) -> None:
+    donor = build(TINY, 4, 64, seed=9)
+    torch.save({"state_dict": donor.state_dict(), "epoch": 3}, tmp_path / "theirs.pt")
+    network = build(TINY, 4, 64, str(tmp_path / "theirs.pt"))
+    assert all(torch.equal(value, donor.state_dict()[name]) for name, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize("content", [{"layer": 3}, {"state": [1]}, {"state_dict": {"layer": "text"}}])
+def test_what_is_no_state_dictionary_is_refused(tmp_path: Path, content: dict[str, object]) -> None:
+    torch.save(content, tmp_path / "odd.pt")
+    with pytest.raises(InputError, match=r"odd\.pt holds no state dictionary"):
+        build(TINY, 4, 64, str(tmp_path / "odd.pt"))
+
+
 def test_a_missing_weights_file_is_named() -> None:
     with pytest.raises(InputError, match=r"nowhere\.pt is missing"):
         build(TINY, 4, 64, "nowhere.pt")

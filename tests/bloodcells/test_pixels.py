@@ -20,7 +20,7 @@ CELLS = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 3), dtype=np.u
 def write(folder: Path) -> Path:
     writer = PixelWriter(folder, len(CELLS), SIZE)
     for number, cell in enumerate(CELLS):
-        writer.add(f"{number}.jpg", Box(number, 2, number + 5, 7), cell)
+        writer.add(f"{number}.jpg", (20 + 10 * number, 15), 31.239 - number, Box(number, 2, number + 5, 7), cell)
     writer.close()
     return folder
 
@@ -30,7 +30,13 @@ def test_what_was_written_is_read_in_any_order(tmp_path: Path) -> None:
     assert isinstance(pixels.array, np.memmap)
     assert np.array_equal(pixels.array, CELLS)
     assert np.array_equal(pixels.take(["2.jpg", "0.jpg", "2.jpg"]), CELLS[[2, 0, 2]])
-    assert (tmp_path / INDEX).read_text() == "image,left,top,side\n0.jpg,0,2,5\n1.jpg,1,2,5\n2.jpg,2,2,5\n"
+    assert (tmp_path / INDEX).read_text().splitlines() == [
+        "image,left,top,side,width,height,stain",
+        "0.jpg,0,2,5,20,15,31.23",
+        "1.jpg,1,2,5,30,15,30.23",
+        "2.jpg,2,2,5,40,15,29.23",
+    ]
+    assert (pixels.smear, pixels.palest) == ((30, 15), 29.23)  # never above the palest, which is 29.239
 
 
 def test_an_image_that_was_not_prepared_is_named(tmp_path: Path) -> None:
@@ -46,7 +52,7 @@ def test_an_array_that_is_none_or_does_not_fit_is_refused(tmp_path: Path) -> Non
         with pytest.raises(InputError, match="dvc repro prepare"):
             open_pixels(tmp_path)
     (tmp_path / ARRAY).write_bytes(whole)
-    (tmp_path / INDEX).write_text("image,left,top,side\n0.jpg,0,2,5\n")
+    (tmp_path / INDEX).write_text("image,left,top,side,width,height,stain\n0.jpg,0,2,5,20,15,30\n")
     with pytest.raises(InputError, match="3 cells and an index of 1"):
         open_pixels(tmp_path)
     (tmp_path / ARRAY).unlink()
@@ -57,7 +63,7 @@ def test_an_array_that_is_none_or_does_not_fit_is_refused(tmp_path: Path) -> Non
 @pytest.mark.parametrize("cell", [CELLS[0][:4], CELLS[0].astype(np.float32), CELLS[0][..., :1]])
 def test_pixels_of_another_shape_or_type_are_refused(tmp_path: Path, cell: Any) -> None:
     with pytest.raises(ValueError, match="belong"):
-        PixelWriter(tmp_path, 1, SIZE).add("a.jpg", Box(0, 0, 1, 1), cell)
+        PixelWriter(tmp_path, 1, SIZE).add("a.jpg", (1, 1), 30.0, Box(0, 0, 1, 1), cell)
 
 
 class FullFile(io.FileIO):

@@ -11,7 +11,7 @@ from bloodcells.predictors import Predictor
 
 STATE = {"layer.weight": torch.arange(6.0).reshape(2, 3), "layer.bias": torch.zeros(2)}
 CHECKPOINT = Checkpoint("alexnet", CLASSES, "cell", 256, 64, MEAN, DEVIATION, 3, STATE)
-PREDICTOR = Predictor("alexnet", CHECKPOINT, 0.7123, 0.8432, 0.05, 174, 8)
+PREDICTOR = Predictor("alexnet", CHECKPOINT, 0.7123, 0.8432, 0.05, 174, 8, (640, 480), 21.43)
 
 
 def test_a_predictor_comes_back_the_same(tmp_path: Path) -> None:

@@ -98,6 +98,25 @@ def test_what_was_pinned_beside_the_layout_must_be_there(tmp_path: Path) -> None
         room.fetch()
 
 
+@pytest.mark.parametrize("pinned_with", [{}, {"README.md": b"own cells"}])
+def test_what_a_file_manager_leaves_in_data_is_no_change_of_it(tmp_path: Path, pinned_with: dict[str, bytes]) -> None:
+    room = Room(tmp_path, smallset.listing(tmp_path / "data", smallset.FILES | pinned_with))
+    (room.local / "JPEGImages" / ".DS_Store").write_bytes(b"came by itself")
+    room.fetch()
+    assert room.files() == smallset.FILES
+
+
+def test_data_may_be_links_into_a_cache(room: Room, tmp_path: Path) -> None:
+    smallset.write(tmp_path / "cache")
+    smallset.write(room.local)
+    for path in room.local.rglob("*.jpg"):
+        path.unlink()
+        path.symlink_to(tmp_path / "cache" / path.relative_to(room.local))
+    room.fetch()
+    assert room.files() == smallset.FILES
+    assert not any(path.is_symlink() for path in room.folder.rglob("*"))
+
+
 # A mirror that the user names
 
 
@@ -182,6 +201,7 @@ def test_an_archive_that_leads_out_of_its_folder_is_an_error(room: Room, site: S
         ("not/there", "there is no /.*not/there"),
         ("s3://bucket/set.zip", "s3://"),
         ("http://[", "no address"),
+        ("http://ä..b/x.zip", "Failed to parse"),
     ],
 )
 def test_a_mirror_that_is_none_is_an_error(room: Room, mirror: str, said: str) -> None:

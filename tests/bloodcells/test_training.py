@@ -1,4 +1,6 @@
+import itertools
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -104,9 +106,14 @@ def test_a_stopped_run_goes_on_from_its_last_epoch_to_the_very_same_numbers(tmp_
     assert all(torch.equal(value, whole.state[name]) for name, value in result.state.items())
 
 
-def test_a_run_that_was_stopped_after_its_last_epoch_still_gives_its_curves(tmp_path: Path) -> None:
+def test_a_run_that_was_stopped_after_its_last_epoch_still_gives_its_curves_and_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hours = itertools.count()
+    monkeypatch.setattr("bloodcells.training.time", SimpleNamespace(perf_counter=lambda: 3600.0 * next(hours)))
     first, _ = fit(tmp_path, epochs=2)
     again, seen = fit(tmp_path, epochs=2)
+    assert again.seconds >= first.seconds > 3600
     assert seen == again.history == first.history
     assert all(torch.equal(value, first.state[name]) for name, value in again.state.items())
 

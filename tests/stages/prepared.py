@@ -37,7 +37,9 @@ def prepare(folder: Path, changes: dict[str, Any] | None = None) -> Path:
         for number in range(count):
             name, label = f"{part}{number}.jpg", number % len(CLASSES)
             noise = rng.integers(-40, 41, (SIZE, SIZE, 3))
-            writer.add(name, Box(0, 0, SIZE, SIZE), (HUES[label] + noise).clip(0, 255).astype(np.uint8))
+            writer.add(
+                name, (640, 480), 30.0, Box(0, 0, SIZE, SIZE), (HUES[label] + noise).clip(0, 255).astype(np.uint8)
+            )
             rows.append((name, CLASSES[label], part))
     writer.close()
     write_csv(artifacts / "splits" / "0.csv", ("image", "label", "part"), rows)

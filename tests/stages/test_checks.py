@@ -79,7 +79,9 @@ def ran(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         writer = PixelWriter(ARTIFACTS / "pixels", len(images), SIZE)
         rng = np.random.default_rng(0)
         for image in images:
-            writer.add(image, Box(0, 0, SIZE, SIZE), rng.integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8))
+            writer.add(
+                image, (640, 480), 30.0, Box(0, 0, SIZE, SIZE), rng.integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
+            )
         writer.close()
         for fold in range(5):  # one network for all, which is quicker and no matter here
             network().save(CHECKPOINT.with_stem(str(fold)))

@@ -176,6 +176,16 @@ def no_monocyte(place: Path) -> None:
     rewrite(place, "MONOCYTE", "LYMPHOCYTE")
 
 
+def names_without_images(place: Path) -> None:
+    for path in sorted((place / RAW / "JPEGImages").iterdir()):
+        path.rename(path.with_suffix(".jpeg"))
+
+
+def images_all_alike(place: Path) -> None:
+    for path in (place / RAW / "JPEGImages").iterdir():
+        path.write_bytes(first(place).read_bytes())
+
+
 def few_monocytes(place: Path) -> None:
     path = place / RAW / "labels.csv"
     before, after = path.read_text().split(",MONOCYTE\n", 1)
@@ -204,6 +214,11 @@ def no_parameters(place: Path) -> None:
         (break_table, r"labels\.csv, line \d+: unknown label 'monozyt' for BloodImage_\d+\.jpg"),
         (no_table, r"labels\.csv is missing"),
         (no_monocyte, r"no monocyte is left after cleaning"),
+        (
+            names_without_images,
+            r"\(\d+ of \d+ rows name none in JPEGImages, the first in line 2: BloodImage_00000\.jpg\)",
+        ),
+        (images_all_alike, r"add cells \((\d+) of \1 images are taken for one and the same: clean\.near_duplicate"),
         (few_monocytes, r"monocyte has 1; lower clean\.folds or add cells"),
         (broken_image, r"BloodImage_00000\.jpg is broken"),
         (grey_image, r"BloodImage_00000\.jpg is grey"),

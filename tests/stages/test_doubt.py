@@ -33,7 +33,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     writer = PixelWriter(folder, CELLS, SIZE)
     for number, photo in enumerate(photos):
         crop = photos[TWINS[0], 4:-4, 8:] if number == TWINS[1] else photo[4:-4, 4:-4]
-        writer.add(f"{number}.jpg", Box(0, 0, SIZE, SIZE), crop)
+        writer.add(f"{number}.jpg", (640, 480), 30.0, Box(0, 0, SIZE, SIZE), crop)
     writer.close()
     predict(set())
     return tmp_path

@@ -106,6 +106,7 @@ def test_the_predictor_holds_the_first_fold_s_network_and_the_rule_of_all_valida
     found = Predictor.load(trained / PREDICTOR)
     assert (found.name, found.views, found.risk) == ("resnet", 1, 0.7)
     assert (found.temperature, found.threshold) == (rule.temperature, rule.threshold)
+    assert (found.smear, found.palest) == ((640, 480), 30.0)
     assert all(torch.equal(found.checkpoint.state[name], checkpoint.state[name]) for name in checkpoint.state)
 
 

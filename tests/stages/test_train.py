@@ -19,9 +19,9 @@ CURVES = Path("artifacts", "rendered", "curves", "resnet", "0")
 UNFINISHED = Path("artifacts", "rendered", "unfinished")
 
 
-def train(folder: Path, model: str = "resnet", *options: str) -> subprocess.CompletedProcess[str]:
-    root = str(project.ROOT)
-    return project.command(sys.executable, "-m", "stages.train", model, "0", *options, cwd=folder, PYTHONPATH=root)
+def train(folder: Path, model: str = "resnet", *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    call = (sys.executable, "-m", "stages.train", model, "0", *options)
+    return project.command(*call, cwd=folder, PYTHONPATH=str(project.ROOT), **environment)
 
 
 @pytest.fixture(scope="module")
@@ -98,8 +98,11 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(whole: Path, tmp_path
     killed = project.command(sys.executable, "-c", KILLED.format(epoch=epoch), cwd=folder, PYTHONPATH=root)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not (folder / CHECKPOINT).exists()
+    for name in ("resnet-0-0123456789abcdef", "resnet-1-0123456789abcdef"):
+        (folder / UNFINISHED / name).mkdir()
     result = train(folder)
     assert result.returncode == 0, result.stderr
+    assert [left.name for left in (folder / UNFINISHED).iterdir()] == ["resnet-1-0123456789abcdef"]
     assert f"goes on after epoch {epoch - 1}\n" in result.stderr
     assert (folder / CHECKPOINT).read_bytes() == (whole / CHECKPOINT).read_bytes()
     assert (folder / CURVES / "curves.csv").read_bytes() == (whole / CURVES / "curves.csv").read_bytes()
@@ -133,6 +136,20 @@ def test_what_a_user_can_mend_is_said_in_a_line(
     assert result.stderr.startswith("error: ")
     assert message in result.stderr
     assert "Traceback" not in result.stderr
+    assert not (tmp_path / CHECKPOINT).exists()
+
+
+@pytest.mark.parametrize(
+    "launched",
+    [{"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "2"}, {"SLURM_STEP_NUM_TASKS": "2"}],
+    ids=["torchrun", "srun"],
+)
+def test_one_of_several_processes_does_not_take_itself_for_the_only_one(
+    tmp_path: Path, launched: dict[str, str]
+) -> None:
+    result = train(prepare(tmp_path), **launched)
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: 2 processes were started for one training, and train.devices × train.nodes")
     assert not (tmp_path / CHECKPOINT).exists()
 
 

@@ -50,9 +50,12 @@ def predictor(
     temperature: float = 1.0,
     views: int = 1,
     frame: str = "cell",
+    smear: tuple[int, int] | None = (640, 480),
+    palest: float | None = None,
 ) -> Path:
     """Write a predictor of such a network."""
-    Predictor("tiny", checkpoint(chances, frame), temperature, threshold, 0.05, cells, views).save(path)
+    content = checkpoint(chances, frame)
+    Predictor("tiny", content, temperature, threshold, 0.05, cells, views, smear, palest).save(path)
     return path
 
 

@@ -7,12 +7,21 @@ from PIL import Image, ImageDraw
 from bloodcells.errors import InputError
 from bloodcells.geometry import Box
 from bloodcells.localise import find_stained
+from bloodcells.networks import DEVIATION, MEAN, Checkpoint
 from bloodcells.predict.seen import Seen, look
+from bloodcells.predictors import Predictor
 from tests.bloodcells.predict.slides import MIDDLE, PLASMA, PURPLE, slide
 
 
-def see(path: Path, frame: str = "cell", thumbnail: int = 160) -> Seen:
-    return look(path, frame, 256, 64, thumbnail)
+def see(
+    path: Path,
+    frame: str = "cell",
+    thumbnail: int = 160,
+    smear: tuple[int, int] | None = (640, 480),
+    palest: float | None = None,
+) -> Seen:
+    checkpoint = Checkpoint("none", ("a", "b"), frame, 256, 64, MEAN, DEVIATION, 1, {})
+    return look(path, Predictor("none", checkpoint, 1.0, 0.5, 0.05, 100, 1, smear, palest), thumbnail)
 
 
 def test_the_cell_is_cut_in_the_smears_pixels_and_scaled_to_the_input(tmp_path: Path) -> None:
@@ -78,8 +87,27 @@ def test_another_magnification_is_warned_of(tmp_path: Path, size: tuple[int, int
 @pytest.mark.parametrize("size", [(64, 48), (320, 240), (1280, 480)])
 def test_a_magnification_far_off_is_no_answer(tmp_path: Path, size: tuple[int, int]) -> None:
     seen = see(slide(tmp_path / "a.png", (size[0] // 2, size[1] // 2), size=size))
-    assert seen.doubts[0].startswith(f"{size[0]}×{size[1]} pixels, and the networks know 640×480: scale the image")
+    assert seen.doubts[0].startswith(f"{size[0]}×{size[1]} pixels, and the network was trained on 640×480: scale")
     assert not seen.warnings
+
+
+@pytest.mark.parametrize("known", [(1280, 960), None])
+def test_the_size_is_held_against_that_of_the_smears_trained_on(tmp_path: Path, known: tuple[int, int] | None) -> None:
+    seen = see(slide(tmp_path / "a.png", (640, 480), size=(1280, 960)), smear=known)
+    assert not any("pixels" in said for said in (*seen.doubts, *seen.warnings))
+    small = see(slide(tmp_path / "b.png", MIDDLE), smear=known)
+    assert any("trained on 1280×960" in doubt for doubt in small.doubts) is (known is not None)
+
+
+def test_a_cell_no_paler_than_those_trained_on_is_a_cell(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    image = Image.new("RGB", (640, 480), PLASMA)
+    ImageDraw.Draw(image).circle(MIDDLE, 50, fill=(210, 185, 205))
+    image.save(path)
+    (doubt,) = see(path).doubts
+    assert doubt.startswith("no white cell: the strongest stain is")
+    assert not see(path, palest=12.0).doubts
+    assert see(path, palest=30.0).doubts == see(path).doubts  # darker cells alone make no cell of a paler one
 
 
 def test_a_file_that_is_no_image_is_an_error(tmp_path: Path) -> None:

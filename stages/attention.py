@@ -14,8 +14,6 @@ from bloodcells.errors import run
 from bloodcells.files import read_csv, replacing_folder, write_csv, write_json
 from bloodcells.galleries import attention
 from bloodcells.geometry import Box
-from bloodcells.images import open_rgb
-from bloodcells.layout import IMAGES
 from bloodcells.networks import Checkpoint, normalise
 from bloodcells.overlays import marked, overlay, scale
 from bloodcells.params import Params, read_params
@@ -64,15 +62,14 @@ def main() -> None:
 
 def _views(params: Params, images: Collection[str]) -> dict[str, View]:
     """Give for each image the part of its smear that the models see."""
-    artifacts = Path("artifacts", params.dataset)
-    size = params.image.size
-    if params.image.frame == "whole":  # the index doesn't hold the smears' shapes, on which their margins depend
-        return {image: view_of_whole(*open_rgb(artifacts / "raw" / IMAGES / image).size, size) for image in images}
+    columns = ("left", "top", "side", "width", "height")
     views = {}
-    for line in read_csv(artifacts / "pixels" / INDEX, ("image", "left", "top", "side")):
-        left, top, side = (int(line[column]) for column in ("left", "top", "side"))
-        if line["image"] in images:
-            views[line["image"]] = view_of_crop(Box(left, top, left + side, top + side), size)
+    for line in read_csv(Path("artifacts", params.dataset, "pixels", INDEX), ("image", *columns)):
+        left, top, side, width, height = (int(line[column]) for column in columns)
+        if line["image"] in images and params.image.frame == "whole":
+            views[line["image"]] = view_of_whole(width, height, params.image.size)
+        elif line["image"] in images:
+            views[line["image"]] = view_of_crop(Box(left, top, left + side, top + side), params.image.size)
     return views
 
 

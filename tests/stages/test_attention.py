@@ -18,6 +18,7 @@ from tests import project
 from tests.stages.prepared import PARTS, SIZE, prepare
 from tests.workplace import error_of
 
+SMEAR = (640, 320)
 CROP = Box(300, 200, 300 + SIZE, 200 + SIZE)
 """The part of each smear that the prepared pixels are said to show."""
 
@@ -43,8 +44,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checkpoint: Checkpoin
     project.set_params(tmp_path, {"models": {name: model_block() for name in ("resnet", "alexnet")}})
     index = Path("artifacts", "rendered", "pixels", "index.csv")
     with index.open() as file:
-        rows = [(row["image"], CROP.left, CROP.top, SIZE) for row in csv.DictReader(file)]
-    write_csv(index, ("image", "left", "top", "side"), rows)
+        rows = [(row["image"], CROP.left, CROP.top, SIZE, *SMEAR, 30.0) for row in csv.DictReader(file)]
+    write_csv(index, ("image", "left", "top", "side", "width", "height", "stain"), rows)
     actual = np.arange(PARTS["test"]) % 4
     for model, said in (("resnet", actual), ("alexnet", (actual + 1) % 4)):
         checkpoint.save(Path("artifacts", "rendered", "models", model, "0.ckpt"))
@@ -58,10 +59,13 @@ def model_block() -> dict[str, Any]:
 
 
 def annotate(images: list[str], box: Box) -> None:
-    folder = Path("artifacts", "rendered", "raw", "Annotations")
-    folder.mkdir(parents=True, exist_ok=True)
+    raw = Path("artifacts", "rendered", "raw")
+    for part in ("Annotations", "JPEGImages"):
+        (raw / part).mkdir(parents=True, exist_ok=True)
     for image in images:
-        (folder / f"{Path(image).stem}.xml").write_text(VOC.format(box.left, box.top, box.right, box.bottom))
+        (raw / "JPEGImages" / image).touch()
+        text = VOC.format(box.left, box.top, box.right, box.bottom)
+        (raw / "Annotations" / f"{Path(image).stem}.xml").write_text(text)
 
 
 def figures(model: str) -> dict[str, float]:
@@ -99,10 +103,6 @@ def test_boxes_of_the_smear_are_met_in_the_crop(place: Path, capsys: pytest.Capt
 
 def test_a_whole_smear_lies_in_the_middle_of_its_input(place: Path) -> None:
     project.set_params(place, {"image.frame": "whole"})
-    raw = Path("artifacts", "rendered", "raw", "JPEGImages")
-    raw.mkdir(parents=True)
-    for image in IMAGES[:4]:
-        Image.new("RGB", (640, 320)).save(raw / image)
     annotate(IMAGES[:4], Box(0, 0, 640, 160))
     attention.main()
     # 64 rows show 640: 16 of padding, 16 + 1 (the margin of 10 pixels) of the box, and 1 above; all columns.

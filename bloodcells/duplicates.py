@@ -20,14 +20,14 @@ SMEAR = (80, 60)
 CROP = (40, 40)
 """Width and height to which what the networks see of a cell is scaled to be compared."""
 
-_AT_ONCE = 256  # pairs that a thread compares; all of some thousand images would fill the memory
-
 OVERLAP = 0.3
 """Share of the frame that two images must have in common to be compared."""
 
 SAME_PLACE = 0.7
 """The same for two crops that show one cell at the same place in them, give or take. Less would also pair crops
 of neighbours, whose surroundings overlap."""
+
+_AT_ONCE = 256  # pairs that a thread compares; all of some thousand images would fill the memory
 
 
 def thumbnail(image: Image.Image, size: tuple[int, int]) -> NDArray[np.float32]:

@@ -66,9 +66,11 @@ def _views(params: Params, images: Collection[str]) -> dict[str, View]:
     views = {}
     for line in read_csv(Path("artifacts", params.dataset, "pixels", INDEX), ("image", *columns)):
         left, top, side, width, height = (int(line[column]) for column in columns)
-        if line["image"] in images and params.image.frame == "whole":
+        if line["image"] not in images:
+            continue
+        if params.image.frame == "whole":
             views[line["image"]] = view_of_whole(width, height, params.image.size)
-        elif line["image"] in images:
+        else:
             views[line["image"]] = view_of_crop(Box(left, top, left + side, top + side), params.image.size)
     return views
 

@@ -11,6 +11,7 @@ import yaml
 
 from bloodcells.abstention import Rule
 from bloodcells.calibration import negative_log_likelihood
+from bloodcells.checkpoints import load_checkpoint
 from bloodcells.errors import InputError, run
 from bloodcells.files import read_csv, write_csv, write_json
 from bloodcells.galleries import mistakes
@@ -137,19 +138,7 @@ def _training(path: Path) -> dict[str, object]:
 
 
 def _checkpoint(params: Params, model: str, fold: int) -> Checkpoint:
-    """Load a checkpoint. Raises InputError unless its classes and its input are those of this run."""
-    path = Path("artifacts", params.dataset, "models", model, f"{fold}.ckpt")
-    checkpoint = Checkpoint.load(path)
-    if checkpoint.classes != CLASSES:
-        raise InputError(
-            f"{path} gives its logits in the order {', '.join(checkpoint.classes)}, and this code in the order "
-            f"{', '.join(CLASSES)}: names would be permuted; run `dvc repro` to train anew"
-        )
-    made = (checkpoint.frame, checkpoint.crop, checkpoint.size)
-    if made != (params.image.frame, params.image.crop, params.image.size):
-        told = f"frame {made[0]}, crop {made[1]}, size {made[2]}"
-        raise InputError(f"{path} was trained on another input ({told}): run `dvc repro` to train anew")
-    return checkpoint
+    return load_checkpoint(Path("artifacts", params.dataset, "models", model, f"{fold}.ckpt"), params.image)
 
 
 if __name__ == "__main__":

@@ -8,10 +8,11 @@ import numpy as np
 
 from bloodcells.answers import FAULTY, OURS, TEST, VALIDATION, Answers, together, write_answers
 from bloodcells.augment import Augmentation
-from bloodcells.errors import InputError, run
+from bloodcells.checkpoints import load_checkpoint
+from bloodcells.errors import run
 from bloodcells.files import read_csv
 from bloodcells.labels import CLASSES
-from bloodcells.networks import Checkpoint, predict
+from bloodcells.networks import predict
 from bloodcells.params import Params, read_params
 from bloodcells.pixels import Pixels, open_pixels
 from bloodcells.random_views import predict_changed
@@ -38,10 +39,7 @@ def main() -> None:
 
 
 def _answers(params: Params, protocol: str, folder: Path, model: str, fold: int, pixels: Pixels) -> Iterator[Answers]:
-    path = folder / "models" / model / f"{fold}.ckpt"
-    checkpoint = Checkpoint.load(path)
-    if checkpoint.classes != CLASSES or checkpoint.size != pixels.array.shape[1]:
-        raise InputError(f"{path} has other classes or another input than this run: train it anew")
+    checkpoint = load_checkpoint(folder / "models" / model / f"{fold}.ckpt", params.image)
     network = checkpoint.network()
     strength = Augmentation(**params.train.augment.model_dump())
     split = read_csv(folder / "splits" / f"{fold}.csv", ("image", "label", "part"))

@@ -84,9 +84,11 @@ def test_draws_differ_and_are_the_same_when_made_again(place: Path) -> None:
 
 def test_networks_of_another_run_are_refused(place: Path) -> None:
     path = ORIGINAL / "models" / "resnet" / "0.ckpt"
-    for wrong in ({"classes": CLASSES[::-1]}, {"size": 96}):
+    replace(checkpoint(1), classes=CLASSES[::-1]).save(path)
+    assert f"{path} gives its logits in the order" in error_of(faulty_evaluate.main)
+    for wrong in ({"size": 96}, {"crop": 128}, {"frame": "whole"}):
         replace(checkpoint(1), **wrong).save(path)
-        assert f"{path} has other classes or another input" in error_of(faulty_evaluate.main)
+        assert f"{path} was trained on another input" in error_of(faulty_evaluate.main)
     path.unlink()
     assert f"{path} is missing" in error_of(faulty_evaluate.main)
     assert not ANSWERS.exists()

@@ -68,7 +68,7 @@ def _logs(probabilities: ArrayLike) -> Floats:
 def negative_log_likelihood(probabilities: ArrayLike, actual: ArrayLike) -> float:
     """Give the mean negative logarithm of the actual class's probability, in nats."""
     truth = np.asarray(actual, np.int64)
-    return float(-_logs(probabilities)[np.arange(len(truth)), truth].mean())
+    return float(-_logs(probabilities)[np.arange(len(truth)), truth].mean()) + 0.0  # never -0.0
 
 
 def brier(probabilities: ArrayLike, actual: ArrayLike) -> float:

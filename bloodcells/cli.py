@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 
 from bloodcells.errors import run
 
@@ -15,6 +16,32 @@ COMMANDS = {
 }
 """Each command and what it does; the module `bloodcells.COMMAND.command` has `add_arguments(parser)` and
 `main(arguments)`."""
+
+
+def file_to_write(text: str) -> Path:
+    """Take the path of a file that is written, as the type of an argument.
+
+    Raises:
+        ArgumentTypeError: a folder is there, or a file where it would need a folder.
+    """
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is a folder: name a file")
+    folder_to_write(str(path.parent))
+    return path
+
+
+def folder_to_write(text: str) -> Path:
+    """Take the path of a folder that is written into, as the type of an argument.
+
+    Raises:
+        ArgumentTypeError: a file is there, or where it would need a folder.
+    """
+    path = Path(text)
+    for folder in (path, *path.parents):
+        if folder.exists() and not folder.is_dir():
+            raise argparse.ArgumentTypeError(f"{str(folder)!r} is a file, and no folder: name another")
+    return path
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -194,7 +194,7 @@ def too_sure(models: Mapping[str, Predictions]) -> list[str]:
 class Pair:
     """Two models on the same cells, as one of several pairs that are tested together.
 
-    `paired` has the test, a being `first` and b `second`; `p_holm` is its p after Holm's adjustment for all pairs.
+    `paired` has the test, a being `first` and b `second`; `p_holm` is its p after Holm's adjustment for all `tests`.
     `differences` has the second model's scores less the first's, by the names of `SCORES`.
     """
 
@@ -202,6 +202,7 @@ class Pair:
     second: str
     paired: Paired
     p_holm: float
+    tests: int
     differences: Mapping[str, Estimate]
 
     @property
@@ -220,8 +221,8 @@ class Pair:
 
     @property
     def cells_needed(self) -> int | None:
-        """How many cells it takes to show the difference seen, None where none was seen."""
-        return cells_needed(self.paired.a_only, self.paired.b_only, self.paired.cells)
+        """How many cells it takes to show the difference seen among all tests, None where none was seen."""
+        return cells_needed(self.paired.a_only, self.paired.b_only, self.paired.cells, self.tests)
 
 
 def pairs(models: Mapping[str, Predictions], drawn: Bootstrap) -> list[Pair]:
@@ -235,7 +236,7 @@ def pairs(models: Mapping[str, Predictions], drawn: Bootstrap) -> list[Pair]:
     ]
     names = [*models]
     return [
-        Pair(names[i], names[j], test, p_holm, of)
+        Pair(names[i], names[j], test, p_holm, len(tests), of)
         for (i, j), test, p_holm, of in zip(places, tests, holm([t.p for t in tests]), differences, strict=True)
     ]
 

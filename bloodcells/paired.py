@@ -96,16 +96,21 @@ def holm(p: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def cells_needed(a_only: int, b_only: int, cells: int) -> int | None:
+def cells_needed(a_only: int, b_only: int, cells: int, tests: int = 1) -> int | None:
     """Give how many cells it takes to show such a difference as was seen, None where none was seen.
 
-    For one two-sided McNemar test at `LEVEL` with `POWER`: R. J. Connor, Biometrics 43 (1987), 207-211, with the
+    For a two-sided McNemar test at `LEVEL` with `POWER`: R. J. Connor, Biometrics 43 (1987), 207-211, with the
     shares of discordant cells as observed. The approximation is by the normal distribution; where few cells are
     discordant the exact test needs some more.
+
+    Args:
+        a_only, b_only, cells: as `Paired` has them.
+        tests: how many are made together. The level is divided by their number, which is what `holm` asks of the
+            smallest p; of the others it asks less.
     """
     if a_only == b_only:
         return None
     z = NormalDist().inv_cdf
     discordant, difference = (a_only + b_only) / cells, (b_only - a_only) / cells
-    reach = z(1 - LEVEL / 2) * math.sqrt(discordant) + z(POWER) * math.sqrt(discordant - difference**2)
+    reach = z(1 - LEVEL / tests / 2) * math.sqrt(discordant) + z(POWER) * math.sqrt(discordant - difference**2)
     return math.ceil((reach / difference) ** 2)

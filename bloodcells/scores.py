@@ -119,7 +119,7 @@ def read_predictions(path: Path, validation: bool = False) -> Predictions:
         try:
             image, fold[number], actual[number], predicted[number] = row[0], int(row[1]), index[row[2]], index[row[3]]
             chances[number] = [float(cell) for cell in row[4:]]
-        except (ValueError, IndexError, KeyError):
+        except (ValueError, IndexError, KeyError, OverflowError):
             raise InputError(f"{where}: no row of predictions: {','.join(row)}; {remedy}") from None
         cell = (image, int(fold[number]) if validation else None)
         if cell in seen:

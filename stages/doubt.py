@@ -35,10 +35,9 @@ def main() -> None:
         [*_contradicted(found, len(models), len(p.images), pixels), *_twins(found, len(models), pixels)],
         ACROSS,
     )
-    print(
-        f"{_most(found, len(models))} of {len(p.images)} labels are contradicted by most of {len(models)} models, "
-        f"{sum(doubt.against == len(models) for doubt in found)} by all: {plots / 'doubt.csv'}"
-    )
+    by_all = sum(doubt.against == len(models) for doubt in found)
+    by = f"most of {len(models)} models, {by_all} by all" if len(models) > 1 else "the model"
+    print(f"{_most(found, len(models))} of {len(p.images)} labels are contradicted by {by}: {plots / 'doubt.csv'}")
 
 
 def _most(found: Sequence[Doubt], models: int) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from bloodcells.cli import folder_to_write
 from bloodcells.errors import InputError
 from bloodcells.figures import write_png
 from bloodcells.files import write_text
@@ -26,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     acts = parser.add_subparsers(dest="act", required=True, metavar="ACT")
     acts.add_parser("offline", help="from now on the pages of `dvc plots` in this clone need no network")
     pictures = acts.add_parser("pictures", help="draw the charts of `dvc plots` into files, without a browser")
-    pictures.add_argument("folder", type=Path, metavar="DIR", help="where to write")
+    pictures.add_argument("folder", type=folder_to_write, metavar="DIR", help="where to write")
     pictures.add_argument(
         "revisions", nargs="*", metavar="REVISION", help="as in `dvc plots diff` (default: the working tree alone)"
     )

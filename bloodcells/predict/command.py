@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from bloodcells.cli import folder_to_write
 from bloodcells.predict.choice import find_model
 from bloodcells.predict.sources import find_sources
 
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = _HELP
     parser.epilog = _STATUS
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="an image, or a folder of images")
+    parser.add_argument("images", nargs="+", type=_named, metavar="IMAGE", help="an image, or a folder of images")
     parser.add_argument(
         "--model",
         help="the name of a model of the pipeline's run in this folder, or the path of a predictor or a checkpoint "
@@ -39,8 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     form.add_argument("--json", action="store_true", help="one JSON object a line")
     form.add_argument("--csv", action="store_true", help="a table with commas")
     parser.add_argument(
-        "--explain", type=Path, metavar="FOLDER", help="write a picture for each cell seen, into FOLDER"
+        "--explain", type=folder_to_write, metavar="FOLDER", help="write a picture for each cell seen, into FOLDER"
     )
+
+
+def _named(text: str) -> Path:
+    if not text:  # as a path that is the current folder
+        raise argparse.ArgumentTypeError("an empty name: is a variable of the shell not set?")
+    return Path(text)
 
 
 def main(arguments: argparse.Namespace) -> None:

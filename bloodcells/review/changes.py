@@ -61,8 +61,8 @@ class DataChange:
     """How the data of one data set differ.
 
     counts: of a class in a step. dropped and kept: rows that are dropped now and were not, and the reverse, as
-    image, labels and reason. came and went: images of cells that are tested now and were not, and the reverse.
-    relabelled: images of cells with another label. moved: cells that are tested in another fold.
+    image, labels and reason. came and went: images of cells on which a model is tested now and was not, and the
+    reverse. relabelled: images of cells with another label. moved: cells that are tested in another fold.
     """
 
     counts: tuple[Change, ...] = ()
@@ -77,14 +77,17 @@ class DataChange:
 def data_change(base: Results, head: Results) -> DataChange:
     """Compare the data behind two results, as their tables tell them; a first run changes nothing."""
     before, after = _cells(base.predictions), _cells(head.predictions)
+    models = base.predictions.keys() & head.predictions.keys()
+    came = {image for model in models for image in _only(head.predictions[model], base.predictions[model])}
+    went = {image for model in models for image in _only(base.predictions[model], head.predictions[model])}
     both = [image for image in after if image in before]
     cleaned, tested = bool(base.counts and head.counts), bool(before and after)
     return DataChange(
         tuple(changed(_named(base.counts), _named(head.counts))) if cleaned else (),
         tuple(sorted(head.dropped - base.dropped)) if cleaned else (),
         tuple(sorted(base.dropped - head.dropped)) if cleaned else (),
-        tuple(sorted(after.keys() - before.keys())) if tested else (),
-        tuple(sorted(before.keys() - after.keys())) if tested else (),
+        tuple(sorted(came if models else after.keys() - before.keys())) if tested else (),
+        tuple(sorted(went if models else before.keys() - after.keys())) if tested else (),
         tuple(
             Change(image, before[image][0], after[image][0])
             for image in sorted(both)
@@ -96,6 +99,10 @@ def data_change(base: Results, head: Results) -> DataChange:
 
 def _named(counts: Mapping[tuple[str, str], int]) -> dict[str, int]:
     return {f"{name}, {step}": count for (name, step), count in counts.items()}
+
+
+def _only(one: Predictions, other: Predictions) -> set[str]:
+    return set(one.images) - set(other.images)
 
 
 def _cells(predictions: Mapping[str, Predictions]) -> dict[str, tuple[str, int]]:
@@ -117,11 +124,13 @@ class CodeChange:
     stages: tuple[str, ...]
 
 
-CODE = ("bloodcells/", "stages/")
-"""Where the code of the pipeline lies."""
+CODE = ("bloodcells/", "stages/", "original/", "benchmarks/", "tests/", ".ci/", ".dvc/", ".github/")
+"""Where code lies: that of the pipelines, and that by which they are checked."""
 
-AROUND = ("dvc.yaml", "requirements.txt")
-"""What decides besides: the pipeline and the versions of all libraries."""
+AROUND = ("dvc.yaml", "requirements.txt", "pyproject.toml", "Makefile", ".dvcignore", ".gitignore", ".gitattributes")
+"""What decides besides: the pipeline, the versions of all libraries, how all is called, and what is looked at."""
+
+_NO_CODE = (".lock", ".md")
 
 
 def code_changes(lines: Mapping[str, tuple[int, int]], stages: Mapping[str, Sequence[str]]) -> list[CodeChange]:
@@ -134,7 +143,7 @@ def code_changes(lines: Mapping[str, tuple[int, int]], stages: Mapping[str, Sequ
     return [
         CodeChange(path, came, went, tuple(name for name, deps in stages.items() if path in deps))
         for path, (came, went) in lines.items()
-        if path.startswith(CODE) or path in AROUND
+        if (path.startswith(CODE) and not path.endswith(_NO_CODE)) or path in AROUND
     ]
 
 

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from pydantic import BaseModel, ValidationError
 
 from bloodcells import params
+from bloodcells.cli import file_to_write
 from bloodcells.errors import InputError
 from bloodcells.files import write_text
 from bloodcells.review.changes import code_changes, parameter_changes, pin_changes
@@ -43,11 +44,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("base", nargs="?", help="default: where the head left origin/main, or main")
     parser.add_argument("head", nargs="?", help="default: the working tree, with what is not committed")
     parser.add_argument(
-        "--output", type=Path, metavar="FILE", help=f"the page (default: {OUTPUT} in the root of the repository)"
+        "--output",
+        type=file_to_write,
+        metavar="FILE",
+        help=f"the page (default: {OUTPUT} in the root of the repository)",
     )
     parser.add_argument("--no-pictures", dest="pictures", action="store_false", help="text alone, as for a comment")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="also one HTML file that holds everything")
-    parser.add_argument("--comment", type=Path, metavar="FILE", help="also its text, cut to what a comment may hold")
+    parser.add_argument("--html", type=file_to_write, metavar="FILE", help="also one HTML file that holds everything")
+    parser.add_argument(
+        "--comment", type=file_to_write, metavar="FILE", help="also its text, cut to what a comment may hold"
+    )
     parser.add_argument(
         "--fail-if",
         type=_reasons,

@@ -122,6 +122,13 @@ def _compared(verdict: Verdict) -> list[str]:
 def _notes(one: DatasetReview) -> list[str]:
     relabelled = max((verdict.relabelled for verdict in one.verdicts), default=0)
     notes = []
+    others = [(verdict, (verdict.came, verdict.went)) for verdict in one.verdicts if verdict.compared]
+    if len({counts for _, counts in others}) > 1:  # where all models came by the same cells, the data tell it
+        notes += [
+            f"**{plain(verdict.model)}** is tested on other cells than at the base: {came} more and {went} fewer."
+            for verdict, (came, went) in others
+            if came or went
+        ]
     if relabelled:
         notes.append(f"Left out: {counted(relabelled, 'cell')} with another label than at the base.")
     if one.moved and all(verdict.judgement is Judgement.SAME for verdict in one.verdicts):
@@ -221,7 +228,9 @@ def _figure(figures: Mapping[str, Any], name: str) -> str:
 def _code(changes: Sequence[CodeChange]) -> list[str]:
     if not changes:
         return []
-    rows = [[code(one.path), f"+{one.came} −{one.went}", listed(one.stages) or "none"] for one in changes]
+    rows = [
+        [code(one.path), f"+{one.came} −{one.went}", listed([*map(plain, one.stages)]) or "none"] for one in changes
+    ]
     return [_long(f"{len(rows)} files changed", _first(["file", "lines", "stages that use it"], rows, names=3), rows)]
 
 
@@ -250,7 +259,7 @@ def _stale(stages: Sequence[Stale]) -> list[str]:
     for one in stages:
         groups.setdefault((one.stage.partition("@")[0], one.reasons), []).append(one.stage)
     return [
-        f"{listed(names) if len(names) <= 3 else f'{stage} ({len(names)} stages)'}: "
+        f"{listed([*map(plain, names)]) if len(names) <= 3 else f'{plain(stage)} ({len(names)} stages)'}: "
         f"{', '.join(map(plain, reasons)) or 'follows from those above'}"
         for (stage, reasons), names in groups.items()
     ]

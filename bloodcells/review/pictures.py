@@ -24,7 +24,9 @@ from bloodcells.scores import Predictions, confusion, wilson
 SIDES = ("base", "head")
 
 _WIDTH, _DPI = 8.0, 120
-_styled = rc_context({"font.size": 9.5, "axes.titlesize": 10, "figure.titlesize": 13, "text.color": INK})
+_styled = rc_context(
+    {"font.size": 9.5, "axes.titlesize": 10, "figure.titlesize": 13, "text.color": INK, "text.parse_math": False}
+)
 _BLUES = LinearSegmentedColormap.from_list("share", ["#F2F6FA", "#08306B"])  # as the plot template's
 
 

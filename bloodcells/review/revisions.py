@@ -30,10 +30,13 @@ def repository(start: Path) -> Path:
     """Give the root of the repository in which the folder `start` lies.
 
     Raises:
-        InputError: there is no git, or no repository.
+        InputError: there is no git, no repository, or one of somebody whom git does not trust.
     """
     result = _git(start, "rev-parse", "--show-toplevel")
     if result.returncode:
+        said = result.stderr.decode(errors="replace").strip()
+        if "safe.directory" in said:  # somebody else's clone: git's own words tell what to do
+            raise InputError(said.removeprefix("fatal: "))
         raise InputError(f"{start.resolve()} is in no git repository: run this in a clone of the project")
     return Path(result.stdout.decode().rstrip("\n"))
 
@@ -86,7 +89,8 @@ def merge_base(root: Path, head: Revision) -> Revision:
 def lay_out(root: Path, which: Revision, folder: Path) -> None:
     """Write the files of a revision into a new folder: of the working tree those that git tracks or would.
 
-    The working tree itself is left as it is.
+    The working tree itself is left as it is. A link becomes a file that holds where it leads, as git does where a
+    system has none: a revision may be a stranger's, and by its links files of this machine would be read and written.
 
     Raises:
         InputError: git can't give the files.
@@ -96,13 +100,16 @@ def lay_out(root: Path, which: Revision, folder: Path) -> None:
         listed = _must(which, _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard"))
         for name in dict.fromkeys(filter(None, listed.decode(errors="surrogateescape").split("\0"))):
             source = root / name
-            if source.is_symlink() or source.is_file():
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(source, folder / name, follow_symlinks=False)
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_symlink():
+                target.write_bytes(os.fsencode(source.readlink()))
+            elif source.is_file():
+                shutil.copy2(source, target)
     else:
         index = folder.with_name(f"{folder.name}.index")  # one of its own, so that what is staged stays so
         for arguments in (("read-tree", which.commit), ("checkout-index", "--all", f"--prefix={folder.resolve()}/")):
-            _must(which, _git(root, *arguments, GIT_INDEX_FILE=str(index.resolve())))
+            _must(which, _git(root, "-c", "core.symlinks=false", *arguments, GIT_INDEX_FILE=str(index.resolve())))
         index.unlink()
 
 

@@ -150,8 +150,8 @@ def _told(error: InputError, tree: Path, name: str) -> str:
 def _yaml(path: Path) -> Mapping[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        problem = getattr(error, "problem", None) or getattr(error, "reason", None)
+    except (yaml.YAMLError, ValueError) as error:  # no text, or a date that there is not
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or error
         raise InputError(f"{path} is no YAML ({problem}): mend it in that revision") from None
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no keys: mend it in that revision")
@@ -203,8 +203,14 @@ def _figures(path: Path) -> dict[str, float]:
         raise InputError(f"{path} is no JSON ({error}): run `dvc repro` to make it anew") from None
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no figures by name: run `dvc repro` to make it anew")
-    flat = _flat(content)
-    return {key: value for key, value in flat.items() if isinstance(value, int | float) and math.isfinite(value)}
+    try:
+        return {key: value for key, value in _flat(content).items() if _is_figure(value)}
+    except OverflowError as error:
+        raise InputError(f"{path} holds no figure ({error}): run `dvc repro` to make it anew") from None
+
+
+def _is_figure(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _counts(path: Path) -> dict[tuple[str, str], int]:

@@ -17,6 +17,8 @@ import yaml
 ORIGINAL = "original/dvc.yaml"
 """The pipeline beside that in the root, with a lock of its own."""
 
+_ORIGINAL_LOCK = Path(ORIGINAL).with_name("dvc.lock")
+
 
 @dataclass(frozen=True)
 class Stale:
@@ -31,7 +33,8 @@ class Freshness:
     """How one lock file stands to the tree: of which data set it is, the stages that are stale.
 
     failure: what DVC said where it could not tell, else empty. lost: outputs that the tree has not, though git held
-    them at the base, or should hold them as what a stage that is not stale has made.
+    them at the base, or should hold them as what a stage that is not stale has made; the lock itself or its pipeline
+    where they were at the base.
     """
 
     lock: str
@@ -69,14 +72,26 @@ def freshness(tree: Path, base: Path, scratch: Path) -> list[Freshness]:
     locks = [path for path in (tree / "dvc.lock", *sorted(tree.glob("locks/*/dvc.lock"))) if path.is_file()]
     with ThreadPoolExecutor() as pool:
         by_run = pool.map(lambda lock: _check(tree, base, lock, scratch / f"at-{locks.index(lock)}"), locks)
-        return [one for run in by_run for one in run]
+        return [one for run in by_run for one in run] + _gone(tree, base)
+
+
+def _gone(tree: Path, base: Path) -> list[Freshness]:
+    """Name the locks that the base had and the tree has not: of what they told nothing can be said any more."""
+    kept = sorted(path for name in ("dvc.lock", "original.lock") for path in base.glob(f"locks/*/{name}"))
+    gone = []
+    for lock in (base / "dvc.lock", base / _ORIGINAL_LOCK, *kept):
+        path = lock.relative_to(base)
+        if lock.is_file() and not (tree / path).is_file():
+            params = (lock.parent if lock in kept else base) / "params.yaml"
+            gone.append(Freshness(str(path), _dataset(params), lost=(str(path),)))
+    return gone
 
 
 def _check(tree: Path, base: Path, lock: Path, place: Path) -> list[Freshness]:
     """Hold the lock of a run, and that of `ORIGINAL` on the same data, against the tree."""
-    shutil.copytree(tree, place, symlinks=True)
-    beside = place / Path(ORIGINAL).with_name("dvc.lock")
-    original = tree / beside.relative_to(place)
+    shutil.copytree(tree, place)
+    beside = place / _ORIGINAL_LOCK
+    original = tree / _ORIGINAL_LOCK
     if lock.parent != tree:
         original = lock.with_name("original.lock")
         beside.unlink(missing_ok=True)  # that of the default run
@@ -87,26 +102,35 @@ def _check(tree: Path, base: Path, lock: Path, place: Path) -> list[Freshness]:
     local.parent.mkdir(exist_ok=True)
     local.write_text("[core]\n    no_scm = true\n    analytics = false\n", encoding="utf-8")
     locks = {"dvc.yaml": lock}
-    if beside.is_file() and (place / ORIGINAL).is_file():
+    dataset = _dataset(place / "params.yaml")
+    found = []
+    if original.is_file() and (place / ORIGINAL).is_file():
         locks[ORIGINAL] = original
+    elif original.is_file():
+        found.append(Freshness(str(original.relative_to(tree)), dataset, lost=(ORIGINAL,)))
 
     with ThreadPoolExecutor() as pool:
-        listing = pool.submit(_python, place, "-c", _OUTPUTS)  # a second start of DVC, which takes seconds
+        listing = pool.submit(_python, place, "-c", _INDEX)  # a second start of DVC, which takes seconds
         tried = _python(place, "-m", "dvc", "repro", "--dry", "--allow-missing", "--keep-going", *locks)
     would_run = _stages(tried.stdout + tried.stderr)
     failure = "" if would_run else _failure(tried, place) or _failure(listing.result(), place)
+    index = json.loads(listing.result().stdout or "{}")
+    gone = {stage: f"{path} is gone" for stage, path in index.get("deps", ()) if not (place / path).exists()}
+    frozen = dict.fromkeys(index.get("frozen", ()), "it is frozen, so that DVC doesn't look at it: `dvc unfreeze` it")
     status = json.loads(_python(place, "-m", "dvc", "status", "--json").stdout or "{}") if would_run else {}
-    stale = [Stale(stage, _reasons(status[stage])) for stage in status if stage in would_run]
-    stale += [Stale(stage, ()) for stage in would_run if stage not in status]
+    stale = [
+        Stale(stage, (*_reasons(status.get(stage, [])), *(by[stage] for by in (gone, frozen) if stage in by)))
+        for stage in dict.fromkeys([*(stage for stage in status if stage in would_run), *would_run, *gone, *frozen])
+    ]
     lost = [
         (stage, path)
-        for stage, path, cached in json.loads(listing.result().stdout or "[]")
+        for stage, path, cached in index.get("outs", ())
         if not (place / path).exists() and ((base / path).exists() or not (cached or stage in would_run))
     ]
-    return [
+    return found + [
         Freshness(
             str(path.relative_to(tree)),
-            _dataset(place / "params.yaml"),
+            dataset,
             tuple(one for one in stale if _pipeline(one.stage) == pipeline),
             failure,
             tuple(path for stage, path in lost if _pipeline(stage) == pipeline),
@@ -115,14 +139,26 @@ def _check(tree: Path, base: Path, lock: Path, place: Path) -> list[Freshness]:
     ]
 
 
-_OUTPUTS = """
+_INDEX = """
 import json, os
+from pathlib import Path
 from dvc.repo import Repo
-outputs = [(stage.addressing, os.path.relpath(out.fs_path), out.use_cache) for stage in Repo().index.stages
-           for out in stage.outs]
-print(json.dumps(outputs))
+
+stages = [stage for stage in Repo().index.stages]
+outs = [Path(out.fs_path) for stage in stages for out in stage.outs]
+def made(path):
+    return any(path.is_relative_to(out) or out.is_relative_to(path) for out in outs)
+pipelines = [stage for stage in stages if stage.path.endswith(".yaml")]
+print(json.dumps({
+    "outs": [(stage.addressing, os.path.relpath(out.fs_path), out.use_cache) for stage in stages for out in stage.outs],
+    "deps": [(stage.addressing, os.path.relpath(dep.fs_path)) for stage in pipelines for dep in stage.deps
+             if dep.is_in_repo and not made(Path(dep.fs_path))],
+    "frozen": [stage.addressing for stage in pipelines if stage.frozen],
+}))
 """
-"""A program that gives for each output of the pipelines its stage, its path, and whether DVC keeps it, not git."""
+"""A program that tells of the pipelines: of each output its stage, its path, and whether DVC keeps it, not git; of each
+dependency that no stage makes its stage and its path, since DVC takes one that is missing for one that it could fetch;
+and the stages that DVC was told not to look at."""
 
 
 def _pipeline(stage: str) -> str:

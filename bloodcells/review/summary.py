@@ -115,4 +115,6 @@ def _code(changes: Sequence[CodeChange]) -> list[str]:
     if not changes:
         return []
     touched = list(dict.fromkeys(name for one in changes for name in one.stages))
-    return [f"{counted(len(changes), 'file')} of code" + (f", used by {listed(touched)}" if touched else "")]
+    return [
+        f"{counted(len(changes), 'file')} of code" + (f", used by {listed([*map(plain, touched)])}" if touched else "")
+    ]

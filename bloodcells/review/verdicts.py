@@ -49,7 +49,8 @@ class Verdict:
     """The judgement of one model, and what it rests on.
 
     compared: the paired comparison, head less base, whose p is adjusted for the models that were tested; None where
-    the two can't be compared. relabelled: cells left out since their label is another one. fixed and broken: the
+    the two can't be compared. relabelled: cells left out since their label is another one. came and went: cells that
+    only the head has predicted, or only the base. fixed and broken: the
     cells that are right now and were not, and the reverse. interval: the head's accuracy as 95 % Wilson interval,
     on all cells that it predicted; None where it predicted none.
     """
@@ -58,6 +59,8 @@ class Verdict:
     judgement: Judgement
     compared: Paired | None = None
     relabelled: int = 0
+    came: int = 0
+    went: int = 0
     fixed: tuple[Flip, ...] = ()
     broken: tuple[Flip, ...] = ()
     interval: tuple[float, float] | None = None
@@ -118,9 +121,9 @@ def _judge(
     before = {image: place for place, image in enumerate(base.images)}
     both = [(before[image], place) for place, image in enumerate(head.images) if image in before]
     alike = [(old, new) for old, new in both if base.actual[old] == head.actual[new]]
-    relabelled = len(both) - len(alike)
+    relabelled, came, went = len(both) - len(alike), len(head.images) - len(both), len(base.images) - len(both)
     if not alike:
-        return Verdict(model, Judgement.UNCOMPARABLE, relabelled=relabelled, interval=interval)
+        return Verdict(model, Judgement.UNCOMPARABLE, None, relabelled, came, went, interval=interval)
     fixed: list[Flip] = []
     broken: list[Flip] = []
     for old, new in alike:
@@ -135,6 +138,8 @@ def _judge(
         Judgement.SAME if same else Judgement.NOISE,
         paired(base, head, resamples, seed),
         relabelled,
+        came,
+        went,
         tuple(sorted(fixed, key=lambda flip: flip.image)),
         tuple(sorted(broken, key=lambda flip: flip.image)),
         interval,

@@ -65,8 +65,9 @@ def web_page(markdown: str, pictures: Mapping[str, bytes]) -> str:
 
 
 def _embed(image: Token, pictures: Mapping[str, bytes]) -> None:
-    content = base64.b64encode(pictures[unquote(str(image.attrGet("src")))]).decode()
-    image.attrSet("src", f"data:image/png;base64,{content}")
+    name = unquote(str(image.attrGet("src")))
+    if name in pictures:
+        image.attrSet("src", f"data:image/png;base64,{base64.b64encode(pictures[name]).decode()}")
 
 
 def _tint(tokens: Sequence[Token]) -> None:

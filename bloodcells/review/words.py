@@ -10,19 +10,25 @@ from typing import Any
 from bloodcells.paired import LEVEL
 from bloodcells.review.changes import ABSENT
 
+_MARKUP = re.compile(r"[\\`*<|~$[]|(?<![^\W_])_|_(?![^\W_])")
+_AT_LINE = re.compile(r"(?<!\S)(#+(?!\S)|>|[-+=]+(?!\S)|\d+[.)](?!\S))")  # a page is wrapped: any word may begin a line
+
 
 def code(text: str) -> str:
     """Give foreign text as code, in which Markdown takes nothing for its own; in a table a bar would end the cell."""
-    return "`" + _line(text).translate({ord("`"): "'", ord("|"): "/"}) + "`"
+    line = _line(text).translate({ord("`"): "'", ord("|"): "/"})
+    return "`" + re.sub(rf" (?={_AT_LINE.pattern})", "\xa0", line) + "`"  # for no line to begin there
 
 
 def plain(text: str) -> str:
     """Give foreign text as plain words: what would mean something to Markdown or HTML is escaped."""
-    return re.sub(r"[\\`*<|~[]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", _line(text))
+    line = _MARKUP.sub(r"\\\g<0>", _line(text))
+    return _AT_LINE.sub(lambda found: re.sub(r"[#>=+.)-]", r"\\\g<0>", found[0], count=1), line)
 
 
 def _line(text: str) -> str:
-    return " ".join(text.split())
+    """Give a text in one line; of a file's name what is no text is told by its bytes."""
+    return " ".join(text.split()).encode("utf-8", "backslashreplace").decode()
 
 
 def value(value: Any) -> str:
@@ -81,4 +87,4 @@ def named(names: Sequence[str], most: int) -> str:
 
 def folded(summary: str, block: str) -> str:
     """Fold a block away under a line."""
-    return f"<details><summary>{escape(summary)}</summary>\n\n{block}\n\n</details>"
+    return f"<details><summary>{escape(_line(summary))}</summary>\n\n{block}\n\n</details>"

@@ -86,6 +86,7 @@ def test_negative_log_likelihood_is_scikit_learn_s_and_finite_for_a_probability_
         metrics.log_loss(actual, probabilities), abs=1e-4
     )
     assert calibration.negative_log_likelihood([[1, 0]], [1]) == pytest.approx(-math.log(5e-7))
+    assert str(calibration.negative_log_likelihood([[1, 0]], [0])) == "0.0"
 
 
 @pytest.mark.parametrize("digits", [6, 1])  # with one digit many are equal

@@ -95,7 +95,7 @@ def pair(difference: float, p_holm: float) -> Pair:
     accuracy = Estimate(difference, difference - 0.05, difference + 0.05)
     result = Paired(*ahead, 100, accuracy.value, accuracy.low, accuracy.high, p_holm)
     other = Estimate(0.0, -0.02, 0.02)
-    return Pair("resnet", "alexnet", result, p_holm, {"accuracy": accuracy, "macro F1": other})
+    return Pair("resnet", "alexnet", result, p_holm, 1, {"accuracy": accuracy, "macro F1": other})
 
 
 def zero(pixels: NDArray[np.uint8]) -> int:

@@ -172,7 +172,7 @@ def test_pairs_are_tested_and_their_p_adjusted_together() -> None:
     second = rows[1]
     assert (second["only_first_right"], second["only_second_right"], second["difference"]) == (10, 0, -0.5)
     assert (second["p"], second["p_holm"]) == (0.00195, 0.00586)  # 2 / 2 ** 10, times 3
-    assert (second["verdict"], second["cells_needed"]) == ("resnet better than alexnet", 14)
+    assert (second["verdict"], second["cells_needed"]) == ("resnet better than alexnet", 18)  # at 5 % / 3
     assert second["low"] < -0.5 < second["high"] < 0
     assert (rows[2]["p"], rows[2]["p_holm"]) == (0.00635, 0.0127)  # 2 * 13 / 2 ** 12, times 2
 
@@ -217,7 +217,7 @@ def test_words_say_who_is_ahead_and_what_it_takes() -> None:
     )
     assert -of.high < 0.5 < -of.low
     assert "Only resnet is right on 10 of the cells, only alexnet on 0: p = 0.00195, after Holm p = 0.00586." in better
-    assert better.endswith("To show such a difference takes about 14 cells.")
+    assert better.endswith("To show such a difference takes about 18 cells.")
     lines = [line for pair in pairs_of() for line in in_words(pair).splitlines()]
     assert max(map(len, lines)) <= 80
     assert not [line for line in lines if line.endswith((" p", " ="))]

@@ -63,6 +63,11 @@ def test_cells_needed_are_those_that_others_compute_by_connor_s_formula(
     assert cells_needed(a_only, b_only, cells) == needed
 
 
+def test_of_several_tests_each_needs_more_cells() -> None:
+    # By hand: z(1 - 0.05 / 6) = 2.3940 and z(0.8) = 0.8416; (2.3940 √0.45 + 0.8416 √(0.45 - 0.15²))² / 0.15² = 206.2
+    assert cells_needed(15, 30, 100, tests=3) == 207
+
+
 def test_so_many_cells_give_the_power_that_was_asked_for() -> None:
     """Simulated: McNemar's test in its asymptotic form, for which the formula is, on 155 cells of shares 0.30, 0.15."""
     random = np.random.default_rng(1)

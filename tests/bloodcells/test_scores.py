@@ -202,6 +202,7 @@ def test_predictions_made_with_permuted_classes_are_refused_when_read(tmp_path: 
         ("0.700000", "", "line 2: no row of predictions"),
         ("monocyte,monocyte", "monocyte,basophil", "line 3: no row of predictions"),
         ("0.700000,", "", "no row of predictions"),
+        ("jpg,0,", f"jpg,{'9' * 20},", "no row of predictions"),
     ],
 )
 def test_a_row_that_contradicts_itself_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:

@@ -8,6 +8,7 @@ from scipy.ndimage import gaussian_filter
 
 from bloodcells.geometry import Box
 from bloodcells.labels import CLASSES
+from bloodcells.params import read_params
 from bloodcells.pixels import PixelWriter
 from bloodcells.scores import predictions, write_predictions
 from stages import doubt
@@ -91,3 +92,10 @@ def test_a_page_shows_no_more_than_it_says(project: Path) -> None:
     doubt.main()
     assert len(rows()) == CELLS
     assert height() < 2 * some
+
+
+def test_one_model_alone_is_told_as_one(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    set_params(project, {"models": {"resnet": read_params().models["resnet"].model_dump()}})
+    predict({3})
+    doubt.main()
+    assert "1 of 30 labels are contradicted by the model: " in capsys.readouterr().out

@@ -70,6 +70,13 @@ def test_data_that_came_went_and_changed() -> None:
     assert found.moved == 8
 
 
+def test_cells_on_which_one_model_is_no_longer_tested_are_gone() -> None:
+    all_, few = said(numbers=range(10)), said(numbers=range(4))
+    found = data_change(Results(predictions={"a": all_, "b": all_}), Results(predictions={"a": few, "b": all_}))
+    assert found.came == ()
+    assert found.went == tuple(map(image, range(4, 10)))
+
+
 def test_a_first_run_is_no_change_of_the_data() -> None:
     first = Results(
         predictions={"resnet": said()},
@@ -82,13 +89,19 @@ def test_a_first_run_is_no_change_of_the_data() -> None:
 
 def test_code_is_told_with_the_stages_that_use_it_and_other_files_are_not() -> None:
     lines = dict.fromkeys(
-        ["README.md", "bloodcells/a.py", "dvc.yaml", "metrics/x.json", "stages/b.py", "tests/t.py"], (2, 1)
+        [
+            *("README.md", "bloodcells/a.py", "dvc.yaml", "metrics/x.json", "original/dvc.lock", "original/README.md"),
+            *("stages/b.py", "tests/t.py", ".github/workflows/w.yml", "Makefile", "original/dvc.yaml"),
+        ],
+        (2, 1),
     )
     stages = {"clean": ("bloodcells/a.py", "stages/clean.py"), "train": ("bloodcells/a.py", "stages/b.py")}
     assert code_changes(lines, stages) == [
         CodeChange("bloodcells/a.py", 2, 1, ("clean", "train")),
         CodeChange("dvc.yaml", 2, 1, ()),
         CodeChange("stages/b.py", 2, 1, ("train",)),
+        *(CodeChange(path, 2, 1, ()) for path in ("tests/t.py", ".github/workflows/w.yml", "Makefile")),
+        CodeChange("original/dvc.yaml", 2, 1, ()),
     ]
 
 

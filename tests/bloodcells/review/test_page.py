@@ -11,6 +11,7 @@ from bloodcells.review.revisions import Revision
 from bloodcells.review.snapshot import Guard, Results, Snapshot
 from bloodcells.review.staleness import Freshness, Stale
 from bloodcells.review.verdicts import Flip, Judgement, Verdict
+from bloodcells.review.web_page import web_page
 from bloodcells.scores import Predictions, headline
 from tests.bloodcells.review.committed import hashes, image, said
 
@@ -116,6 +117,15 @@ def test_relabelled_cells_and_tables_that_cannot_be_read_are_noted() -> None:
     assert "on the 79 cells" in told
     assert "Left out: 1 cell with another label than at the base." in told
     assert "main: plots/x.csv is no table" in told
+
+
+def test_a_model_that_is_tested_on_other_cells_than_the_rest_is_named() -> None:
+    few = said(numbers=range(20))
+    base = {"a": said(), "b": said()}
+    page = page_of(found(base, {"a": few, "b": said()}))
+    assert "- **Changed**: bccd is tested on 60 cells fewer." in page
+    assert "**a** is tested on other cells than at the base: 0 more and 60 fewer." in " ".join(page.split())
+    assert "tested on other cells" not in page_of(found(base, {"a": few, "b": few}))
 
 
 def test_metrics_stand_with_their_intervals_and_only_those_that_changed() -> None:
@@ -224,6 +234,14 @@ def test_stale_stages_are_told_together_where_the_reason_is_one() -> None:
     ]
     other = section(page_of(freshness=[Freshness("dvc.lock", "", failure="dvc.yaml is_invalid")]), HEADINGS[5])
     assert other == "**unknown** (`dvc.lock`): DVC can't tell: dvc.yaml is_invalid"
+
+
+def test_names_of_stages_stay_text() -> None:
+    name = "<h1>Approved</h1> ![x](https://elsewhere/x.png)"
+    code = [CodeChange("stages/a.py", 1, 1, (name,))]
+    page = page_of(code=code, freshness=[Freshness("dvc.lock", "bccd", (Stale(name, ()),))])
+    assert page.replace("\n  ", " ").count(r"\<h1>Approved\</h1> !\[x](https://elsewhere/x.png)") == 3
+    assert "<h1>Approved" not in web_page(page, {})
 
 
 def test_results_without_a_lock_are_not_called_traced() -> None:

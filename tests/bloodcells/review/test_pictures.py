@@ -89,3 +89,8 @@ def test_a_first_run_and_a_model_that_went_are_drawn_without_the_other_side(tmp_
     two = {"resnet": said(), "mine": said(wrong=[2])}
     assert len(drawn(tmp_path / "a", Results(), results(two))) == 3
     assert len(drawn(tmp_path / "b", results(two), results({"resnet": said()}))) == 3
+
+
+def test_a_model_s_name_is_no_mathematics(tmp_path: Path) -> None:
+    name = "a$\\frac$"
+    assert len(drawn(tmp_path, results({name: said()}), results({name: said(wrong=[1])}))) == 2

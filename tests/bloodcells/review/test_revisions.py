@@ -62,7 +62,21 @@ def test_the_working_tree_is_laid_out_with_what_would_be_committed(root: Path, t
     revisions.lay_out(root, revisions.working_tree(root), tmp_path / "out")
     laid = files(tmp_path / "out")
     assert set(laid) == {".gitignore", "a.txt", "b.txt", "new é.txt", "link"}
-    assert (tmp_path / "out" / "link").is_symlink()
+
+
+def test_links_become_files_that_hold_where_they_lead(root: Path, tmp_path: Path) -> None:
+    """Else the files of a stranger's branch would stand for those of this machine, to be read and to be written."""
+    (tmp_path / "secret").write_text("of this machine\n")
+    (root / "out.txt").symlink_to(tmp_path / "secret")
+    (root / "folder").symlink_to(tmp_path)
+    (root / "nowhere").symlink_to("nothing")
+    project.commit(root, "links")
+    links = {"out.txt": str(tmp_path / "secret"), "folder": str(tmp_path), "nowhere": "nothing"}
+    for which in (revisions.working_tree(root), revisions.revision(root, "HEAD")):
+        laid = tmp_path / ("edited" if which.edited else "committed")
+        revisions.lay_out(root, which, laid)
+        assert {name: text for name, text in files(laid).items() if name in links} == links
+        assert not any(path.is_symlink() for path in laid.rglob("*"))
 
 
 def test_a_revision_that_git_cannot_lay_out_is_an_error(root: Path, tmp_path: Path) -> None:
@@ -128,3 +142,9 @@ def test_a_shallow_clone_names_the_remedy(root: Path, tmp_path: Path, branches: 
         revisions.merge_base(clone, revisions.working_tree(clone))
     with pytest.raises(InputError, match=r"shallow.*fetch-depth: 0"):
         revisions.revision(clone, "HEAD~1")
+
+
+def test_a_clone_of_somebody_else_s_is_told_in_git_s_words(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own switch for its tests
+    with pytest.raises(InputError, match=r"(?s)^detected dubious ownership.*safe\.directory"):
+        revisions.repository(root)

@@ -63,6 +63,7 @@ def test_a_first_commit_has_nothing_yet(tmp_path: Path) -> None:
         ("plots/rendered/dropped.csv", "line\n1\n", "has no column image, labels, reason"),
         ("metrics/rendered/resnet.json", "{", "is no JSON"),
         ("metrics/rendered/resnet.json", "[1]", "holds no figures by name"),
+        ("metrics/rendered/resnet.json", f'{{"a": {"9" * 400}}}', "holds no figure (int too large"),
     ],
 )
 def test_a_result_that_cannot_be_read_is_told_by_revision_and_is_missing(
@@ -78,7 +79,7 @@ def test_a_result_that_cannot_be_read_is_told_by_revision_and_is_missing(
 
 
 @pytest.mark.parametrize("name", ["params.yaml", "dvc.yaml", "data.dvc"])
-@pytest.mark.parametrize("text", ["a: [", "just words"])
+@pytest.mark.parametrize("text", ["a: [", "just words", "a: 2001-99-99"])
 def test_a_file_that_is_no_yaml_is_an_error_that_names_the_revision(tree: Path, name: str, text: str) -> None:
     (tree / name).write_text(text)
     with pytest.raises(InputError, match=rf"^main: {name} (is no YAML|holds no keys).*mend it in that revision"):

@@ -96,3 +96,40 @@ def test_an_output_that_dvc_keeps_is_lost_if_git_held_it(tree: Path, tmp_path: P
 def test_a_tree_without_a_lock(tree: Path, tmp_path: Path) -> None:
     (tree / "dvc.lock").unlink()
     assert freshness(tree, tree, tmp_path) == []
+
+
+def test_locks_and_pipelines_that_went_are_lost(tree: Path, tmp_path: Path) -> None:
+    kept = tree / "locks" / "mine"
+    kept.mkdir(parents=True)
+    for name in ("dvc.lock", "params.yaml"):
+        (kept / name).write_bytes((tree / name).read_bytes())
+    project.set_params(kept, {"dataset": "bccd"})
+    committed.second_pipeline(tree)
+    (kept / "original.lock").write_bytes((tree / "original" / "dvc.lock").read_bytes())
+    base = shutil.copytree(tree, tmp_path / "base")
+    shutil.rmtree(kept)
+    (tree / "original" / "dvc.yaml").unlink()
+    found = freshness(tree, base, tmp_path / "a")
+    assert [(one.lock, one.dataset, one.lost) for one in found if not one.current] == [
+        ("original/dvc.lock", "rendered", ("original/dvc.yaml",)),
+        ("locks/mine/dvc.lock", "bccd", ("locks/mine/dvc.lock",)),
+        ("locks/mine/original.lock", "bccd", ("locks/mine/original.lock",)),
+    ]
+    shutil.rmtree(tree / "original")
+    (tree / "dvc.lock").unlink()
+    lost = {path for one in freshness(tree, base, tmp_path / "b") for path in one.lost}
+    assert lost == {"dvc.lock", "original/dvc.lock", "locks/mine/dvc.lock", "locks/mine/original.lock"}
+
+
+def test_code_that_went_makes_its_stage_stale_though_dvc_forgives_what_is_missing(tree: Path, tmp_path: Path) -> None:
+    (tree / "stages" / "evaluate.py").unlink()
+    (one,) = freshness(tree, tree, tmp_path)
+    assert one.stale == (Stale("evaluate", ("stages/evaluate.py is gone",)),)
+
+
+def test_a_frozen_stage_is_not_called_current(tree: Path, tmp_path: Path) -> None:
+    text = (tree / "dvc.yaml").read_text()
+    (tree / "dvc.yaml").write_text(text.replace("  evaluate:\n", "  evaluate:\n    frozen: true\n"))
+    (one,) = freshness(tree, tree, tmp_path)
+    assert [stage.stage for stage in one.stale] == ["evaluate"]
+    assert "frozen" in one.stale[0].reasons[-1]

@@ -46,3 +46,9 @@ def test_light_and_dark() -> None:
     html = web_page(PAGE, {"review-bccd-accuracy.png": b""})
     assert "color-scheme: light dark" in html
     assert "prefers-color-scheme: dark" in html
+
+
+def test_a_picture_that_is_not_the_page_s_own_is_left_to_the_browser_which_is_told_to_fetch_nothing() -> None:
+    html = web_page("# a\n\n![b](https://elsewhere/b.png)\n", {})
+    assert "data:image" not in html
+    assert "default-src 'none'; img-src data:" in html

@@ -3,6 +3,7 @@ from datetime import date
 import pytest
 from markdown_it import MarkdownIt
 
+from bloodcells.markdown import paragraph
 from bloodcells.review import words
 from bloodcells.review.changes import ABSENT
 
@@ -27,6 +28,21 @@ def shown(markdown: str) -> str:
 def test_foreign_text_stays_text(text: str) -> None:
     assert shown(words.plain(text)) == text.replace("\n", " ")
     assert shown(words.code(text)) == text.replace("\n", " ").replace("`", "'").replace("|", "/")
+
+
+@pytest.mark.parametrize("mark", ["#", "###", ">", ">b", "-", "+", "---", "===", "1.", "23)"])
+def test_foreign_text_begins_no_block_where_a_line_is_broken(mark: str) -> None:
+    for text in (f"{'a ' * 39}{mark} b", f"{mark} b", f"{'a' * 78} {mark}"):
+        for written in (words.plain(text), words.code(text)):
+            tokens = MarkdownIt("commonmark", {"html": True}).parse(paragraph("So:", written))
+            assert [token.type for token in tokens] == ["paragraph_open", "inline", "paragraph_close"]
+            seen = "".join(child.content or " " for child in tokens[1].children or ())
+            assert seen.replace("\xa0", " ") == f"So: {text}"
+
+
+def test_a_name_that_is_no_text_is_told_by_its_bytes() -> None:
+    assert words.code("a\udcff.py") == "`a\\udcff.py`"
+    assert shown(words.plain("a\udcff.py")) == "a\\udcff.py"
 
 
 @pytest.mark.parametrize(
@@ -69,3 +85,4 @@ def test_counts() -> None:
 
 def test_what_is_folded_away_has_a_line_of_text_above_it() -> None:
     assert words.folded("a <b>", "c") == "<details><summary>a &lt;b&gt;</summary>\n\nc\n\n</details>"
+    assert words.folded("a\n\n# b", "c").startswith("<details><summary>a # b</summary>")

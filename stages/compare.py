@@ -127,11 +127,10 @@ def _intervals(params: Params, drawn: Bootstrap, too_narrow: Sequence[str]) -> s
 def _verdicts(tested: Sequence[Pair]) -> str:
     """Say of each pair which model is better."""
     together = f", with Holm's correction for the {len(tested)} pairs" if len(tested) > 1 else ""
-    corrected = " in so many pairs" if len(tested) > 1 else ""
     intro = (
         "Tested on the same cells, so in pairs: an exact McNemar test of the cells on which one of two models alone "
         f"is right, at 5 %{together}. Beside it the difference of their accuracies with its bootstrap interval, and "
-        f"how many cells it takes to show the difference seen{corrected} with 80 % power. No difference shown does not "
+        "how many cells such a test takes to show the difference seen with 80 % power. No difference shown does not "
         "mean that there is none. `pairs.csv` has the figures, `differences.csv` those of the other scores."
     )
     return _paragraphs("## Which model is better", paragraph(intro), "\n".join(in_words(pair) for pair in tested))

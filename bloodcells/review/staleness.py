@@ -170,7 +170,7 @@ def _failure(ended: subprocess.CompletedProcess[str], place: Path) -> str:
     """Give DVC's message where it failed, else nothing."""
     lines = ended.stderr.strip().splitlines() or ["DVC ended without a word"]
     told = lines[-1] if lines[0].startswith("Traceback") else lines[0].removeprefix("ERROR: ")
-    return told.replace(f"{place}/", "") if ended.returncode else ""
+    return told.replace(f"{place}/", "").rstrip(".") if ended.returncode else ""
 
 
 def _dataset(params: Path) -> str:

@@ -129,9 +129,10 @@ def _verdicts(tested: Sequence[Pair]) -> str:
     together = f", with Holm's correction for the {len(tested)} pairs" if len(tested) > 1 else ""
     intro = (
         "Tested on the same cells, so in pairs: an exact McNemar test of the cells on which one of two models alone "
-        f"is right, at 5 %{together}. Beside it the difference of their accuracies with its bootstrap interval, and "
-        "how many cells such a test takes to show the difference seen with 80 % power. No difference shown does not "
-        "mean that there is none. `pairs.csv` has the figures, `differences.csv` those of the other scores."
+        f"is right, at 5 %{together}. Beside it the difference of their accuracies with its bootstrap interval, which "
+        "of few cells is too narrow: where the two disagree, the test decides. And how many cells such a test takes to "
+        "show the difference seen with 80 % power. No difference shown does not mean that there is none. `pairs.csv` "
+        "has the figures, `differences.csv` those of the other scores."
     )
     return _paragraphs("## Which model is better", paragraph(intro), "\n".join(in_words(pair) for pair in tested))
 

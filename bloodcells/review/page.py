@@ -243,7 +243,7 @@ def _staleness(freshness: Sequence[Freshness], untraced: Sequence[str]) -> list[
         elif one.failure:
             blocks.append(paragraph(f"{name}: DVC can't tell: {plain(one.failure)}"))
         if one.stale:
-            blocks.append(paragraph(f"{name}: **no**. `dvc repro` would run these again, since:"))
+            blocks.append(paragraph(f"{name}: **no**. These stages are not as their results have it:"))
             blocks.append("\n".join(map(item, _stale(one.stale))))
         if one.lost:
             blocks.append(paragraph(f"{name}: **not there**, though git should hold them: {_images(one.lost)}"))

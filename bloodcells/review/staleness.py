@@ -115,12 +115,16 @@ def _check(tree: Path, base: Path, lock: Path, place: Path) -> list[Freshness]:
     would_run = _stages(tried.stdout + tried.stderr)
     failure = "" if would_run else _failure(tried, place) or _failure(listing.result(), place)
     index = json.loads(listing.result().stdout or "{}")
-    gone = {stage: f"{path} is gone" for stage, path in index.get("deps", ()) if not (place / path).exists()}
-    frozen = dict.fromkeys(index.get("frozen", ()), "it is frozen, so that DVC doesn't look at it: `dvc unfreeze` it")
+    unseen: dict[str, list[str]] = {}  # by stage, what DVC says nothing of
+    for stage, path in index.get("deps", ()):
+        if not (place / path).exists():
+            unseen.setdefault(stage, []).append(f"{path} is gone")
+    for stage in index.get("frozen", ()):
+        unseen.setdefault(stage, []).append("it is frozen, so that DVC doesn't look at it: `dvc unfreeze` it")
     status = json.loads(_python(place, "-m", "dvc", "status", "--json").stdout or "{}") if would_run else {}
     stale = [
-        Stale(stage, (*_reasons(status.get(stage, [])), *(by[stage] for by in (gone, frozen) if stage in by)))
-        for stage in dict.fromkeys([*(stage for stage in status if stage in would_run), *would_run, *gone, *frozen])
+        Stale(stage, (*_reasons(status.get(stage, [])), *unseen.get(stage, ())))
+        for stage in dict.fromkeys([*(stage for stage in status if stage in would_run), *would_run, *unseen])
     ]
     lost = [
         (stage, path)
@@ -144,7 +148,7 @@ import json, os
 from pathlib import Path
 from dvc.repo import Repo
 
-stages = [stage for stage in Repo().index.stages]
+stages = list(Repo().index.stages)
 outs = [Path(out.fs_path) for stage in stages for out in stage.outs]
 def made(path):
     return any(path.is_relative_to(out) or out.is_relative_to(path) for out in outs)

@@ -105,8 +105,8 @@ def _errors(models: Mapping[str, Predictions]) -> list[str]:
     return [
         f"Of {best}'s {int(wrong[best].sum())} errors {count} take {p.classes[one]} for {p.classes[other]} or the "
         "reverse.",
-        f"{len(set.intersection(*by_image))} cells are wrong in all models, which points to the labels or to too few "
-        "cells rather than to the networks.",
+        f"{len(set.intersection(*by_image))} cells are wrong in all models, which points to the labels, or to cells "
+        "that can't be told apart at this size, rather than to the networks.",
     ]
 
 

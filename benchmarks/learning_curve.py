@@ -1,6 +1,6 @@
 """Ask whether more cells would help: train a model on shares of its training cells, and test it as the run did.
 
-python -m benchmarks.learning_curve resnet                 # after a run, whose cells, folds and predictions are used
+python -m benchmarks.learning_curve resnet                 # after a run, whose files are used
 python -m benchmarks.learning_curve resnet --shares 0.5
 """
 
@@ -15,12 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
+from bloodcells.checkpoints import load_checkpoint
 from bloodcells.errors import InputError, run
 from bloodcells.files import read_csv
 from bloodcells.folds import balance
 from bloodcells.labels import CLASSES
 from bloodcells.markdown import paragraph, table
-from bloodcells.networks import DEVIATION, MEAN, Checkpoint, build, predict
+from bloodcells.networks import build, predict
 from bloodcells.params import Params, read_params
 from bloodcells.pixels import open_pixels
 from bloodcells.scores import read_predictions, wilson
@@ -79,7 +80,9 @@ def thinned(rows: Sequence[Row], share: float, params: Params, fold: int) -> lis
 
 def mistakes(params: Params, model: str, fold: int, rows: Sequence[Row], share: float) -> set[str]:
     """Train on these cells for as many steps as all of them get, and name the tested cells that come out wrong."""
-    pixels = open_pixels(Path("artifacts", params.dataset, "pixels"))
+    artifacts = Path("artifacts", params.dataset)
+    of_run = load_checkpoint(artifacts / "models" / model / f"{fold}.ckpt", params.image)
+    pixels = open_pixels(artifacts / "pixels")
     training, validation = (cells_of(pixels, list(rows), part) for part in ("train", "validation"))
     recipe, settings = recipe_of(params, model), params.model(model)
     recipe = dataclasses.replace(
@@ -95,18 +98,7 @@ def mistakes(params: Params, model: str, fold: int, rows: Sequence[Row], share: 
         told = f"{model}, fold {fold}, {share:g} of the cells"
         result = train(network, training, validation, recipe, Path(side), told)
         assert result is not None  # as in the others of several processes
-        image = params.image
-        checkpoint = Checkpoint(
-            settings.architecture,
-            CLASSES,
-            image.frame,
-            image.crop,
-            image.size,
-            MEAN,
-            DEVIATION,
-            result.epoch,
-            result.state,
-        )
+        checkpoint = dataclasses.replace(of_run, epoch=result.epoch, state=result.state)
         tested = [row for row in rows if row["part"] == "test"]
         shown = pixels.take([row["image"] for row in tested])
         said = predict(checkpoint.network(), shown, checkpoint, params.evaluate.views).argmax(axis=1)

@@ -9,10 +9,11 @@ import pytest
 from benchmarks import learning_curve
 from bloodcells.files import read_csv
 from bloodcells.labels import CLASSES
+from bloodcells.networks import DEVIATION, MEAN, Checkpoint, build
 from bloodcells.params import read_params
 from bloodcells.scores import predictions, write_predictions
 from tests.project import set_params
-from tests.stages.prepared import PARTS, prepare
+from tests.stages.prepared import PARTS, SIZE, prepare
 from tests.workplace import error_of
 
 SPLIT = Path("artifacts", "rendered", "splits", "0.csv")
@@ -28,6 +29,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     names = [f"test{number}.jpg" for number in range(len(actual))]
     path = Path("plots", "rendered", "predictions", "resnet.csv")
     write_predictions(path, predictions(names, np.zeros(len(names)), actual, chances))
+    architecture, image = read_params().models["resnet"].architecture, read_params().image
+    state = build(architecture, len(CLASSES), SIZE).state_dict()
+    of_run = Checkpoint(architecture, CLASSES, image.frame, image.crop, SIZE, MEAN, DEVIATION, 1, state)
+    of_run.save(Path("artifacts", "rendered", "models", "resnet", "0.ckpt"))
     return tmp_path
 
 

@@ -77,17 +77,17 @@ class DataChange:
 def data_change(base: Results, head: Results) -> DataChange:
     """Compare the data behind two results, as their tables tell them; a first run changes nothing."""
     before, after = _cells(base.predictions), _cells(head.predictions)
-    models = base.predictions.keys() & head.predictions.keys()
-    came = {image for model in models for image in _only(head.predictions[model], base.predictions[model])}
-    went = {image for model in models for image in _only(base.predictions[model], head.predictions[model])}
+    both_have = base.predictions.keys() & head.predictions.keys()
+    tested_on = [({*base.predictions[model].images}, {*head.predictions[model].images}) for model in both_have]
+    tested_on = tested_on or [({*before}, {*after})]  # no model is in both: all of one against all of the other
     both = [image for image in after if image in before]
     cleaned, tested = bool(base.counts and head.counts), bool(before and after)
     return DataChange(
         tuple(changed(_named(base.counts), _named(head.counts))) if cleaned else (),
         tuple(sorted(head.dropped - base.dropped)) if cleaned else (),
         tuple(sorted(base.dropped - head.dropped)) if cleaned else (),
-        tuple(sorted(came if models else after.keys() - before.keys())) if tested else (),
-        tuple(sorted(went if models else before.keys() - after.keys())) if tested else (),
+        tuple(sorted(set[str]().union(*(now - was for was, now in tested_on)))) if tested else (),
+        tuple(sorted(set[str]().union(*(was - now for was, now in tested_on)))) if tested else (),
         tuple(
             Change(image, before[image][0], after[image][0])
             for image in sorted(both)
@@ -99,10 +99,6 @@ def data_change(base: Results, head: Results) -> DataChange:
 
 def _named(counts: Mapping[tuple[str, str], int]) -> dict[str, int]:
     return {f"{name}, {step}": count for (name, step), count in counts.items()}
-
-
-def _only(one: Predictions, other: Predictions) -> set[str]:
-    return set(one.images) - set(other.images)
 
 
 def _cells(predictions: Mapping[str, Predictions]) -> dict[str, tuple[str, int]]:

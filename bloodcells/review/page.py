@@ -122,12 +122,13 @@ def _compared(verdict: Verdict) -> list[str]:
 def _notes(one: DatasetReview) -> list[str]:
     relabelled = max((verdict.relabelled for verdict in one.verdicts), default=0)
     notes = []
-    others = [(verdict, (verdict.came, verdict.went)) for verdict in one.verdicts if verdict.compared]
-    if len({counts for _, counts in others}) > 1:  # where all models came by the same cells, the data tell it
+    compared = [verdict for verdict in one.verdicts if verdict.compared]
+    if len({(verdict.came, verdict.went) for verdict in compared}) > 1:  # what is so of all models, the data tell
         notes += [
-            f"**{plain(verdict.model)}** is tested on other cells than at the base: {came} more and {went} fewer."
-            for verdict, (came, went) in others
-            if came or went
+            f"**{plain(verdict.model)}** is tested on other cells than at the base: {verdict.came} more and "
+            f"{verdict.went} fewer."
+            for verdict in compared
+            if verdict.came or verdict.went
         ]
     if relabelled:
         notes.append(f"Left out: {counted(relabelled, 'cell')} with another label than at the base.")

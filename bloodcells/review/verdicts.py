@@ -50,9 +50,9 @@ class Verdict:
 
     compared: the paired comparison, head less base, whose p is adjusted for the models that were tested; None where
     the two can't be compared. relabelled: cells left out since their label is another one. came and went: cells that
-    only the head has predicted, or only the base. fixed and broken: the
-    cells that are right now and were not, and the reverse. interval: the head's accuracy as 95 % Wilson interval,
-    on all cells that it predicted; None where it predicted none.
+    only the head has predicted, or only the base. fixed and broken: the cells that are right now and were not, and
+    the reverse. interval: the head's accuracy as 95 % Wilson interval, on all cells that it predicted; None where it
+    predicted none.
     """
 
     model: str

@@ -75,6 +75,8 @@ def test_cells_on_which_one_model_is_no_longer_tested_are_gone() -> None:
     found = data_change(Results(predictions={"a": all_, "b": all_}), Results(predictions={"a": few, "b": all_}))
     assert found.came == ()
     assert found.went == tuple(map(image, range(4, 10)))
+    renamed = data_change(Results(predictions={"a": all_}), Results(predictions={"b": few}))
+    assert (renamed.came, renamed.went) == (found.came, found.went)
 
 
 def test_a_first_run_is_no_change_of_the_data() -> None:

@@ -1,5 +1,5 @@
 """`python -m bloodcells` is `bloodcells`."""
 
-from bloodcells.cli import main
+from bloodcells.cli.main import main
 
 main()

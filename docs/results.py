@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bloodcells.charts import comparison
-from bloodcells.comparison import Entry, Pair, compare, entry_lines, pairs, resample, said_p
-from bloodcells.errors import InputError, run
-from bloodcells.files import write_text
-from bloodcells.markdown import paragraph
-from bloodcells.params import Params, read_params
-from bloodcells.scores import Predictions, read_predictions
+from bloodcells.core.errors import InputError, run
+from bloodcells.core.files import write_text
+from bloodcells.core.parameters import Params, read_params
+from bloodcells.evaluation.comparison import Entry, Pair, compare, entry_lines, pairs, resample, said_p
+from bloodcells.inference.predictions import Predictions, read_predictions
+from bloodcells.reporting.charts import comparison
+from bloodcells.reporting.markdown import paragraph
 
 README, CHART = Path("README.md"), Path("docs", "real-cells.png")
 PARAMS = Path("locks", "bccd", "params.yaml")

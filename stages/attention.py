@@ -8,23 +8,34 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bloodcells.annotations import MARGIN, white_cells
-from bloodcells.attention import NoMapsError, grad_cam
-from bloodcells.errors import run
-from bloodcells.files import read_csv, replacing_folder, write_csv, write_json
-from bloodcells.galleries import attention
-from bloodcells.geometry import Box
-from bloodcells.networks import Checkpoint, normalise
-from bloodcells.overlays import marked, overlay, scale
-from bloodcells.params import Params, read_params
-from bloodcells.pixels import INDEX, Pixels, open_pixels
-from bloodcells.pointing import COLUMNS, Game, View, peaks, play, row, target, view_of_crop, view_of_whole
-from bloodcells.scores import Predictions, read_predictions
+from bloodcells.core.errors import run
+from bloodcells.core.files import read_csv, atomic_folder, write_csv, write_json
+from bloodcells.core.geometry import Box
+from bloodcells.core.parameters import Params, read_params
+from bloodcells.core.pixels import INDEX, Pixels, open_pixels
+from bloodcells.datasets.annotations import MARGIN, white_cells
+from bloodcells.evaluation.grad_cam import NoMapsError, grad_cam
+from bloodcells.evaluation.pointing_game import (
+    COLUMNS,
+    Game,
+    View,
+    peaks,
+    play,
+    row,
+    target,
+    view_of_crop,
+    view_of_whole,
+)
+from bloodcells.inference.predictions import Predictions, read_predictions
+from bloodcells.models.checkpoints import Checkpoint
+from bloodcells.models.normalization import normalize
+from bloodcells.reporting.heatmaps import marked, overlay, scale
+from bloodcells.reporting.image_grid import attention
 
-PUBLISHED_BOXES = Path("bloodcells", "bccd", "white_cells.csv")
+PUBLISHED_BOXES = Path("datasets", "bccd", "white_cells.csv")
 """White cells' boxes for the real set, whose own annotations hold red cells only."""
 
-PUBLISHED_FILES = Path("bloodcells", "bccd", "files.md5")
+PUBLISHED_FILES = Path("datasets", "bccd", "files.md5")
 """The hashes of the real set's files, by which an image of yours is told from a published one of the same name."""
 
 Plane = NDArray[np.float32]
@@ -37,12 +48,12 @@ def main() -> None:
     pixels = open_pixels(artifacts / "pixels")
     boxes = white_cells(artifacts / "raw", PUBLISHED_BOXES, PUBLISHED_FILES)
     views = _views(params, boxes.keys() & pixels.rows.keys())
-    targets = {image: target(boxes[image], view, params.image.size, MARGIN) for image, view in views.items()}
-    frames = {image: target(boxes[image], view, params.image.size) for image, view in views.items()}
+    targets = {image: target(boxes[image], view, params.image.side, MARGIN) for image, view in views.items()}
+    frames = {image: target(boxes[image], view, params.image.side) for image, view in views.items()}
     rows = []
     with (
-        replacing_folder(plots / "attention") as pictures,
-        replacing_folder(Path("metrics", params.dataset, "attention")) as metrics,
+        atomic_folder(plots / "attention") as pictures,
+        atomic_folder(Path("metrics", params.dataset, "attention")) as metrics,
     ):
         for model in params.models:
             p = read_predictions(plots / "predictions" / f"{model}.csv")
@@ -68,10 +79,10 @@ def _views(params: Params, images: Collection[str]) -> dict[str, View]:
         left, top, side, width, height = (int(line[column]) for column in columns)
         if line["image"] not in images:
             continue
-        if params.image.frame == "whole":
-            views[line["image"]] = view_of_whole(width, height, params.image.size)
+        if params.image.input == "whole":
+            views[line["image"]] = view_of_whole(width, height, params.image.side)
         else:
-            views[line["image"]] = view_of_crop(Box(left, top, left + side, top + side), params.image.size)
+            views[line["image"]] = view_of_crop(Box(left, top, left + side, top + side), params.image.side)
     return views
 
 
@@ -88,7 +99,7 @@ def _maps(folder: Path, p: Predictions, pixels: Pixels) -> dict[str, Plane]:
         names = [p.images[number] for number in tested]
         classes = [checkpoint.classes.index(p.classes[p.predicted[number]]) for number in tested]
         seen = torch.from_numpy(pixels.take(names)).permute(0, 3, 1, 2).to(next(network.parameters()).device)
-        images = normalise(seen, checkpoint.mean, checkpoint.deviation)
+        images = normalize(seen, checkpoint.mean, checkpoint.deviation)
         maps |= dict(zip(names, grad_cam(network, images, classes), strict=True))
     return maps
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bloodcells.abstention import ASSURANCE, DIGITS, cells_needed
-from bloodcells.charts import reliability_diagrams, risk_coverage_curves
-from bloodcells.confidence import (
+from bloodcells.core.errors import InputError, run
+from bloodcells.core.files import read_csv, write_csv, write_text
+from bloodcells.core.parameters import Params, read_params
+from bloodcells.evaluation.confidence import (
     ABSTENTION_COLUMNS,
     CALIBRATION_COLUMNS,
     RELIABILITY_COLUMNS,
@@ -23,17 +24,16 @@ from bloodcells.confidence import (
     examine,
     reliability_table,
 )
-from bloodcells.errors import InputError, run
-from bloodcells.files import read_csv, write_csv, write_text
-from bloodcells.markdown import item, paragraph, percent
-from bloodcells.params import Params, read_params
-from bloodcells.scores import Predictions, read_predictions
+from bloodcells.inference.predictions import Predictions, read_predictions
+from bloodcells.inference.selective import ASSURANCE, DIGITS, cells_needed
+from bloodcells.reporting.charts import reliability_diagrams, risk_coverage_curves
+from bloodcells.reporting.markdown import item, paragraph, percent
 
 
 def main() -> None:
     argparse.ArgumentParser(prog="python -m stages.calibrate", description=__doc__).parse_args()
     params = read_params()
-    target = params.evaluate.risk
+    target = params.evaluate.target_error
     plots = Path("plots", params.dataset)
     models = {name: _examine(params, name) for name in params.models}
 
@@ -52,7 +52,7 @@ def _examine(params: Params, name: str) -> Confidence:
     validation = read_predictions(path, validation=True)
     homes = _homes(path, validation, Path("artifacts", params.dataset, "cells.csv"))
     tested = read_predictions(plots / "predictions" / f"{name}.csv")
-    return examine(tested, validation, homes, params.evaluate.risk, params.compare.resamples, params.compare.seed)
+    return examine(tested, validation, homes, params.evaluate.target_error, params.compare.resamples, params.compare.seed)
 
 
 def _homes(path: Path, validation: Predictions, table: Path) -> NDArray[np.int64]:
@@ -95,12 +95,12 @@ def _draw(params: Params, plots: Path, models: Mapping[str, Confidence]) -> None
         f"What abstaining costs and saves: {params.dataset}, {cells} cells",
         {name: model.curve for name, model in models.items()},
         chosen,
-        params.evaluate.risk,
+        params.evaluate.target_error,
     )
 
 
 def _page(params: Params, models: Mapping[str, Confidence]) -> str:
-    target = params.evaluate.risk
+    target = params.evaluate.target_error
     cells = max(model.tested.cells for model in models.values())
     blocks = [
         f"# How far the models' confidence can be trusted on `{params.dataset}`",

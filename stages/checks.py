@@ -7,24 +7,25 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bloodcells import guards
-from bloodcells.duplicates import similarity, smear_thumbnails
-from bloodcells.errors import InputError, run
-from bloodcells.files import read_csv, write_csv, write_text
-from bloodcells.guards import TEST, VALIDATION, Cell, Finding, Row, Splits
-from bloodcells.labels import read_label_table
-from bloodcells.markdown import paragraph
-from bloodcells.markdown import table as aligned
-from bloodcells.networks import Checkpoint, predict
-from bloodcells.params import Params, read_params
-from bloodcells.pin import list_files, read_listing
-from bloodcells.pixels import open_pixels
-from bloodcells.scores import read_predictions
+from bloodcells.core.errors import InputError, run
+from bloodcells.core.files import read_csv, write_csv, write_text
+from bloodcells.core.parameters import Params, read_params
+from bloodcells.core.pixels import open_pixels
+from bloodcells.datasets.fingerprint import list_files, read_listing
+from bloodcells.datasets.labels import read_label_table
+from bloodcells.evaluation import checks as guards
+from bloodcells.evaluation.checks import TEST, VALIDATION, Cell, Finding, Row, Splits
+from bloodcells.imaging.near_duplicates import similarity, smear_thumbnails
+from bloodcells.inference.predictions import read_predictions
+from bloodcells.inference.probabilities import predict
+from bloodcells.models.checkpoints import Checkpoint
+from bloodcells.reporting.markdown import paragraph
+from bloodcells.reporting.markdown import table as aligned
 
 AGAIN = 4
 """So many test cells of each checkpoint are predicted again."""
 
-PUBLISHED_FILES = Path("bloodcells", "bccd", "files.md5")
+PUBLISHED_FILES = Path("datasets", "bccd", "files.md5")
 """The hashes of the published set's files, whose counts are known."""
 
 INTRODUCTION = (
@@ -50,7 +51,7 @@ def main() -> None:
     params = read_params()
     rows = read_csv(Path("artifacts", params.dataset, "cells.csv"), Cell._fields)
     cells = [Cell(row["image"], row["label"], int(row["fold"])) for row in rows]
-    splits = {fold: _split(params, fold) for fold in range(params.clean.folds)}
+    splits = {fold: _split(params, fold) for fold in range(params.clean.n_splits)}
     findings = [*_of_data(params, cells, splits), *_of_models(params, cells, splits)]
     plots = Path("plots", params.dataset)
     write_csv(plots / "checks.csv", guards.COLUMNS, guards.table(findings))
@@ -102,13 +103,13 @@ def _of_models(params: Params, cells: Sequence[Cell], splits: Splits) -> list[Fi
     validated = {
         name: read_predictions(plots / "validation" / f"{name}.csv", validation=True) for name in params.models
     }
-    held = [Cell(row.image, row.label, fold) for fold in params.folds for row in splits[fold] if row.part == VALIDATION]
+    held = [Cell(row.image, row.label, fold) for fold in params.test_folds for row in splits[fold] if row.part == VALIDATION]
     found: list[Finding] = []
     orders: list[tuple[str, ...]] = []
     for name, p in models.items():
         table = [np.empty((0, len(p.classes)))]
         again = list(table)
-        for fold in params.folds:
+        for fold in params.test_folds:
             checkpoint = Checkpoint.load(Path("artifacts", params.dataset, "models", name, f"{fold}.ckpt"))
             orders.append(checkpoint.classes)
             rows = np.flatnonzero(p.folds == fold)[:AGAIN]
@@ -118,7 +119,7 @@ def _of_models(params: Params, cells: Sequence[Cell], splits: Splits) -> list[Fi
         found += guards.deterministic(name, np.concatenate(table), np.concatenate(again))
         found += guards.names(name, p)
     return [
-        *guards.coverage(TEST, models, [cell for cell in cells if cell.fold in params.folds]),
+        *guards.coverage(TEST, models, [cell for cell in cells if cell.fold in params.test_folds]),
         *guards.coverage(VALIDATION, validated, held),
         *guards.class_order(orders),
         *found,
@@ -127,7 +128,7 @@ def _of_models(params: Params, cells: Sequence[Cell], splits: Splits) -> list[Fi
 
 def _predict(params: Params, checkpoint: Checkpoint, images: list[str]) -> NDArray[np.float64]:
     pixels = open_pixels(Path("artifacts", params.dataset, "pixels")).take(images)
-    return predict(checkpoint.network(), pixels, checkpoint, params.evaluate.views)
+    return predict(checkpoint.network(), pixels, checkpoint, params.evaluate.tta)
 
 
 def _verdict(findings: Sequence[Finding]) -> str:

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bloodcells.duplicates import near_duplicate_groups, smear_thumbnails
-from bloodcells.errors import InputError, run
-from bloodcells.files import replacing_folder, write_csv
-from bloodcells.folds import assign_folds, split
-from bloodcells.labels import CLASSES, LabelRow, read_label_table
-from bloodcells.params import read_params
+from bloodcells.core.classes import CLASSES
+from bloodcells.core.errors import InputError, run
+from bloodcells.core.files import atomic_folder, write_csv
+from bloodcells.core.parameters import read_params
+from bloodcells.datasets.labels import LabelRow, read_label_table
+from bloodcells.imaging.near_duplicates import near_duplicate_groups, smear_thumbnails
+from bloodcells.splits.folds import assign_folds, split
 
 NO_IMAGE = "null: no image"
 
@@ -43,13 +44,13 @@ def main() -> None:
         )
     thumbnails = smear_thumbnails(raw / "JPEGImages" / row.image for row in kept)
     groups = near_duplicate_groups(thumbnails, params.clean.near_duplicate)
-    folds = assign_folds(labels, groups, params.clean.folds, params.clean.seed)
+    folds = assign_folds(labels, groups, params.clean.n_splits, params.clean.seed)
 
     published = Counter("double" if len(row.labels) > 1 else "".join(row.labels) or "null" for row, _ in reasons)
     counts = [(label, "published", count) for label, count in sorted(published.items())]
     counts += [(label, "kept", labels.count(label)) for label in CLASSES]
-    with replacing_folder(Path("artifacts", params.dataset, "splits")) as folder:
-        for fold in range(params.clean.folds):
+    with atomic_folder(Path("artifacts", params.dataset, "splits")) as folder:
+        for fold in range(params.clean.n_splits):
             part = split(
                 labels,
                 groups,

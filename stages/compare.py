@@ -5,8 +5,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from bloodcells.bootstrap import Bootstrap
-from bloodcells.comparison import (
+from bloodcells.core.errors import InputError, run
+from bloodcells.core.files import read_csv, write_csv, write_text
+from bloodcells.core.parameters import Params, read_params
+from bloodcells.evaluation.bootstrap import Bootstrap
+from bloodcells.evaluation.comparison import (
     COLUMNS,
     DIFFERENCE_COLUMNS,
     INTERVAL_COLUMNS,
@@ -25,11 +28,8 @@ from bloodcells.comparison import (
     table,
     too_sure,
 )
-from bloodcells.errors import InputError, run
-from bloodcells.files import read_csv, write_csv, write_text
-from bloodcells.markdown import paragraph
-from bloodcells.params import Params, read_params
-from bloodcells.scores import read_predictions
+from bloodcells.inference.predictions import read_predictions
+from bloodcells.reporting.markdown import paragraph
 
 CURVES = ("split", "epoch", "loss", "accuracy")
 
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def _compare(params: Params, plots: Path) -> None:
-    from bloodcells.charts import comparison, differences  # noqa: PLC0415 (showing needs no drawing, and this takes half a second)
+    from bloodcells.reporting.charts import comparison, differences  # noqa: PLC0415 (showing needs no drawing, and this takes half a second)
 
     artifacts = Path("artifacts", params.dataset)
     models = {name: read_predictions(plots / "predictions" / f"{name}.csv") for name in params.models}
@@ -93,7 +93,7 @@ def _curves(params: Params, folder: Path) -> list[list[str | int]]:
     return [
         [model, fold, *(row[column] for column in CURVES)]
         for model in params.models
-        for fold in params.folds
+        for fold in params.test_folds
         for row in read_csv(folder / model / str(fold) / "curves.csv", CURVES)
     ]
 
@@ -102,7 +102,7 @@ def _accuracy(params: Params, entries: Sequence[Entry], largest: str, kept: int,
     tested = entries[0].cells
     which = f"all {kept} kept cells" if tested == kept else f"{tested} of the {kept} kept cells"
     intro = (
-        f"Tested on {which} ({_folds(folds)} of {params.clean.folds}), each by networks that never trained on it. "
+        f"Tested on {which} ({_folds(folds)} of {params.clean.n_splits}), each by networks that never trained on it. "
         f"*largest class* calls every cell {largest}. Interval: Wilson. Sensitivity and specificity: means over the "
         "classes, each class against the rest."
     )

@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bloodcells.doubt import Doubt, columns, doubts, table, twins
-from bloodcells.duplicates import CROP, SAME_PLACE, similarity, thumbnail
-from bloodcells.errors import run
-from bloodcells.figures import ALARM, FAINT
-from bloodcells.files import write_csv
-from bloodcells.galleries import Caption, Card, Row, gallery, percent, short
-from bloodcells.params import read_params
-from bloodcells.pixels import Pixels, open_pixels
-from bloodcells.scores import read_predictions
+from bloodcells.core.errors import run
+from bloodcells.core.files import write_csv
+from bloodcells.core.parameters import read_params
+from bloodcells.core.pixels import Pixels, open_pixels
+from bloodcells.evaluation.label_issues import Doubt, columns, doubts, table, twins
+from bloodcells.imaging.near_duplicates import CROP, SAME_PLACE, similarity, thumbnail
+from bloodcells.inference.predictions import read_predictions
+from bloodcells.reporting.image_grid import Caption, Card, Row, gallery, percent, short
+from bloodcells.reporting.style import ALARM, FAINT
 
 SHOWN, ACROSS = 20, 5
 

@@ -5,13 +5,13 @@ import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bloodcells.errors import run
-from bloodcells.files import replacing_folder
-from bloodcells.params import Params, read_params
-from bloodcells.pin import read_listing, read_pin
+from bloodcells.core.errors import run
+from bloodcells.core.files import atomic_folder
+from bloodcells.core.parameters import Params, read_params
+from bloodcells.datasets.fingerprint import read_listing, read_pin
 
 LOCAL = Path("data")
-LISTING = Path("bloodcells", "bccd", "files.md5")
+LISTING = Path("datasets", "bccd", "files.md5")
 CACHE = Path(".dvc", "cache", "files", "md5")
 
 
@@ -22,7 +22,7 @@ def main() -> None:
     pin = parser.parse_args().pin
     params = read_params()
     raw = Path("artifacts", params.dataset, "raw")
-    with replacing_folder(raw) as folder:
+    with atomic_folder(raw) as folder:
         if params.dataset == "rendered":
             draw(params, folder)
         else:
@@ -31,14 +31,14 @@ def main() -> None:
 
 def draw(params: Params, folder: Path) -> None:
     """Draw the rendered set into `folder`."""
-    from bloodcells import smears  # noqa: PLC0415  each data set imports only what it needs
+    from bloodcells.datasets.synthetic import smears  # noqa: PLC0415  each data set imports only what it needs
 
     smears.draw(folder, images=params.rendered.images, seed=params.rendered.seed)
 
 
 def fetch(md5: str, folder: Path) -> None:
     """Fill `folder` with the set that `md5` pins."""
-    from bloodcells import sources  # noqa: PLC0415  requests takes as long to import as all else here
+    from bloodcells.datasets.download import sources  # noqa: PLC0415  requests takes as long to import as all else here
 
     pin = read_pin(md5, Path(f"{LOCAL}.dvc"))
     known = (read_listing(LISTING), read_listing(CACHE / md5[:2] / md5[2:]))

@@ -9,29 +9,20 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from bloodcells.abstention import Rule
-from bloodcells.calibration import negative_log_likelihood
-from bloodcells.checkpoints import load_checkpoint
-from bloodcells.errors import InputError, run
-from bloodcells.files import read_csv, write_csv, write_json
-from bloodcells.galleries import mistakes
-from bloodcells.labels import CLASSES
-from bloodcells.networks import Checkpoint, predict
-from bloodcells.params import Params, read_params
-from bloodcells.pixels import Pixels, open_pixels
-from bloodcells.predictors import Predictor
-from bloodcells.provenance import fingerprint, of_this_process
-from bloodcells.scores import (
-    CLASS_COLUMNS,
-    ROC_COLUMNS,
-    Predictions,
-    class_table,
-    headline,
-    predictions,
-    roc_table,
-    worst_mistakes,
-    write_predictions,
-)
+from bloodcells.core.classes import CLASSES
+from bloodcells.core.errors import InputError, run
+from bloodcells.core.files import read_csv, write_csv, write_json
+from bloodcells.core.parameters import Params, read_params
+from bloodcells.core.pixels import Pixels, open_pixels
+from bloodcells.evaluation.calibration import negative_log_likelihood
+from bloodcells.evaluation.metrics import CLASS_COLUMNS, ROC_COLUMNS, class_table, headline, roc_table, worst_mistakes
+from bloodcells.inference.predictions import Predictions, predictions, write_predictions
+from bloodcells.inference.predictor import Predictor
+from bloodcells.inference.probabilities import predict
+from bloodcells.inference.selective import Rule
+from bloodcells.models.checkpoints import Checkpoint, load_checkpoint
+from bloodcells.models.provenance import fingerprint, of_this_process
+from bloodcells.reporting.image_grid import mistakes
 
 WORST = 15  # fills three rows of five
 
@@ -45,7 +36,7 @@ def main() -> None:
     start = time.perf_counter()
     artifacts, plots = Path("artifacts", params.dataset), Path("plots", params.dataset)
     pixels = open_pixels(artifacts / "pixels")
-    said = [_predictions(params, model, fold, pixels) for fold in sorted(params.folds)]
+    said = [_predictions(params, model, fold, pixels) for fold in sorted(params.test_folds)]
     validation, result = (_together(parts) for parts in zip(*said, strict=True))
 
     # By this, not by the test, a choice among experiments is made.
@@ -79,7 +70,7 @@ def _predictions(params: Params, model: str, fold: int, pixels: Pixels) -> tuple
     def said_of(part: str) -> Predictions:
         rows = [row for row in split if row["part"] == part]
         images = [row["image"] for row in rows]
-        probabilities = predict(network, pixels.take(images), checkpoint, params.evaluate.views)
+        probabilities = predict(network, pixels.take(images), checkpoint, params.evaluate.tta)
         return predictions(images, [fold] * len(rows), [CLASSES.index(row["label"]) for row in rows], probabilities)
 
     return said_of("validation"), said_of("test")
@@ -100,16 +91,16 @@ def _predictor(params: Params, model: str, validation: Predictions, pixels: Pixe
     The first, since nothing tells which is best: each has a validation part of its own, and the least loss would name
     the easiest part.
     """
-    checkpoint = _checkpoint(params, model, min(params.folds))
-    rule = Rule.fit(validation, params.evaluate.risk)
+    checkpoint = _checkpoint(params, model, min(params.test_folds))
+    rule = Rule.fit(validation, params.evaluate.target_error)
     return Predictor(
         name=model,
         checkpoint=checkpoint,
         temperature=rule.temperature,
         threshold=rule.threshold,
-        risk=params.evaluate.risk,
+        risk=params.evaluate.target_error,
         cells=len(validation.images),
-        views=params.evaluate.views,
+        views=params.evaluate.tta,
         smear=pixels.smear,
         palest=pixels.palest,
     )
@@ -125,7 +116,7 @@ def _origin(params: Params, model: str, seconds: float) -> dict[str, object]:
         "data": {"dataset": params.dataset} | ({"pin": pin} if pin else {}),
         "parameters": fingerprint(read | {"model": params.model(model).model_dump()}),
         "evaluation": of_this_process(seconds),
-        "training": {str(fold): _training(folder / f"{fold}.json") for fold in sorted(params.folds)},
+        "training": {str(fold): _training(folder / f"{fold}.json") for fold in sorted(params.test_folds)},
     }
 
 

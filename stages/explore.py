@@ -8,16 +8,16 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from bloodcells.charts import counts, distribution
-from bloodcells.errors import InputError, run
-from bloodcells.files import read_csv, replacing_folder
-from bloodcells.galleries import averages, samples
-from bloodcells.geometry import crop_around
-from bloodcells.images import open_rgb
-from bloodcells.labels import CLASSES, RARE, read_label_table
-from bloodcells.localise import find_cell
-from bloodcells.params import read_params
-from bloodcells.pixels import cut
+from bloodcells.core.classes import CLASSES, RARE
+from bloodcells.core.errors import InputError, run
+from bloodcells.core.files import read_csv, atomic_folder
+from bloodcells.core.parameters import read_params
+from bloodcells.datasets.labels import read_label_table
+from bloodcells.imaging.cropping import crop_around, cut
+from bloodcells.imaging.localization import find_cell
+from bloodcells.imaging.opening import open_rgb
+from bloodcells.reporting.charts import counts, distribution
+from bloodcells.reporting.image_grid import averages, samples
 
 SMEAR = (320, 240)
 """Columns and rows that are taken of a whole smear: pixels as they are, so that their distribution stays true."""
@@ -53,7 +53,7 @@ def main() -> None:
     }
     steps = read_csv(Path("plots", params.dataset, "counts.csv"), ("class", "step", "count"))
 
-    with replacing_folder(Path("plots", params.dataset, "explore")) as folder:
+    with atomic_folder(Path("plots", params.dataset, "explore")) as folder:
         averages(folder / "average.png", f"Average image of each class ({params.dataset})", kinds)
         distribution(folder / "distribution.png", f"Pixel distribution of each class ({params.dataset})", histograms)
         samples(folder / "samples.png", f"Samples of each class ({params.dataset})", {c: cells[c] for c in classes})

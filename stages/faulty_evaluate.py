@@ -6,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from bloodcells.answers import FAULTY, OURS, TEST, VALIDATION, Answers, together, write_answers
-from bloodcells.augment import Augmentation
-from bloodcells.checkpoints import load_checkpoint
-from bloodcells.errors import run
-from bloodcells.files import read_csv
-from bloodcells.labels import CLASSES
-from bloodcells.networks import predict
-from bloodcells.params import Params, read_params
-from bloodcells.pixels import Pixels, open_pixels
-from bloodcells.random_views import predict_changed
+from bloodcells.core.classes import CLASSES
+from bloodcells.core.errors import run
+from bloodcells.core.files import read_csv
+from bloodcells.core.parameters import Params, read_params
+from bloodcells.core.pixels import Pixels, open_pixels
+from bloodcells.inference.probabilities import predict
+from bloodcells.models.checkpoints import load_checkpoint
+from bloodcells.training.augmentation import Augmentation
+from studies.original_report.perturbation import predict_changed
+from studies.original_report.predictions import FAULTY, OURS, TEST, VALIDATION, Answers, together, write_answers
 
 DRAWS = 20  # of random changes; the original report made one and printed it
 
@@ -31,7 +31,7 @@ def main() -> None:
     answers = together(
         part
         for protocol, folder in ((FAULTY, artifacts / "original"), (OURS, artifacts))
-        for fold in sorted(params.folds)
+        for fold in sorted(params.test_folds)
         for part in _answers(params, protocol, folder, model, fold, pixels)
     )
     write_answers(Path("plots", params.dataset, "original", "answers.csv"), answers)
@@ -58,7 +58,7 @@ def _answers(params: Params, protocol: str, folder: Path, model: str, fold: int,
             in_training=np.array([image in trained for image in images]),
             actual=np.array([CLASSES.index(row["label"]) for row in rows]),
             as_it_is=predict(network, shown, checkpoint).argmax(axis=1),
-            views=predict(network, shown, checkpoint, params.evaluate.views).argmax(axis=1),
+            views=predict(network, shown, checkpoint, params.evaluate.tta).argmax(axis=1),
             draws=np.stack([predict_changed(network, shown, checkpoint, strength, seed) for seed in seeds], axis=1),
         )
 

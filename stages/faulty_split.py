@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bloodcells.duplicates import near_duplicate_groups, smear_thumbnails
-from bloodcells.errors import run
-from bloodcells.files import read_csv, replacing_folder, write_csv
-from bloodcells.original import FaultySplit, faulty_split, ordinary_folds, with_twin
-from bloodcells.params import Params, read_params
+from bloodcells.core.errors import run
+from bloodcells.core.files import read_csv, atomic_folder, write_csv
+from bloodcells.core.parameters import Params, read_params
+from bloodcells.imaging.near_duplicates import near_duplicate_groups, smear_thumbnails
+from studies.original_report.protocol import FaultySplit, faulty_split, ordinary_folds, with_twin
 
 Indices = NDArray[np.int64]
 
@@ -25,8 +25,8 @@ def main() -> None:
     folds = np.array([int(row["fold"]) for row in cells])
 
     copied = in_both = 0
-    with replacing_folder(artifacts / "original" / "splits") as folder:
-        for fold in range(params.clean.folds):
+    with atomic_folder(artifacts / "original" / "splits") as folder:
+        for fold in range(params.clean.n_splits):
             split = _split(params, labels, folds, fold, params.clean.seed)
             parts = {"train": split.train, "validation": split.validation, "test": split.test}
             write_csv(
@@ -55,15 +55,15 @@ def _split(params: Params, labels: Sequence[str], folds: Indices, fold: int, see
 def _twins(params: Params, labels: Sequence[str], groups: Indices) -> Iterator[tuple[int, int]]:
     """Yield seeds, and how many cells have a twin in the original's training part if folds are dealt blindly."""
     for seed in range(params.clean.seed, params.clean.seed + DEALS):
-        folds = ordinary_folds(labels, params.clean.folds, seed)
-        splits = [_split(params, labels, folds, fold, seed) for fold in range(params.clean.folds)]
+        folds = ordinary_folds(labels, params.clean.n_splits, seed)
+        splits = [_split(params, labels, folds, fold, seed) for fold in range(params.clean.n_splits)]
         yield seed, sum(with_twin(groups, split.train, split.test) for split in splits)
 
 
 def _twins_of_ours(params: Params, images: Sequence[str], groups: Indices) -> int:
     place = {image: number for number, image in enumerate(images)}
     twins = 0
-    for fold in range(params.clean.folds):
+    for fold in range(params.clean.n_splits):
         rows = read_csv(Path("artifacts", params.dataset, "splits", f"{fold}.csv"), ("image", "part"))
         train, test = (
             np.array([place[row["image"]] for row in rows if row["part"] == part], np.int64)

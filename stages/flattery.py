@@ -4,16 +4,16 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
-from bloodcells.answers import FAULTY, OURS, TEST, Answers, read_answers
-from bloodcells.bootstrap import Estimate
-from bloodcells.charts import claims
-from bloodcells.comparison import said_p
-from bloodcells.errors import InputError, run
-from bloodcells.files import read_csv, write_csv, write_text
-from bloodcells.flattery import Deal, Figure, figures
-from bloodcells.labels import CLASSES
-from bloodcells.markdown import item, paragraph, table
-from bloodcells.params import Params, read_params
+from bloodcells.core.classes import CLASSES
+from bloodcells.core.errors import InputError, run
+from bloodcells.core.files import read_csv, write_csv, write_text
+from bloodcells.core.parameters import Params, read_params
+from bloodcells.evaluation.bootstrap import Estimate
+from bloodcells.evaluation.comparison import said_p
+from bloodcells.reporting.charts import claims
+from bloodcells.reporting.markdown import item, paragraph, table
+from studies.original_report.optimism import Deal, Figure, figures
+from studies.original_report.predictions import FAULTY, OURS, TEST, Answers, read_answers
 
 Figures = Mapping[str, Figure]
 
@@ -77,7 +77,7 @@ def _page(params: Params, model: str, cells: str, draws: int, found: Figures) ->
         paragraph(
             "The original report repeated the cells of rare classes first and parted training from validation "
             "afterwards, left out a fifth of the neutrophils (by its text a tenth), and changed images at random even "
-            f"in validation and test. Here {model} is trained by our recipe on data treated so, and tested on the same "
+            f"in validation and test. Here {model} is trained by our config on data treated so, and tested on the same "
             f"{cells}, as ours is. Unlike the report all of it is seeded.",
             f"Intervals: 95 %, from {params.compare.resamples} bootstrap resamples of the images, stratified by class; "
             "all copies of an image, and all that the networks of several folds said of it, are drawn together. "

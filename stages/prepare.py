@@ -5,20 +5,21 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from bloodcells.annotations import MARGIN, Boxes, white_cells
-from bloodcells.errors import InputError, run
-from bloodcells.files import read_csv, replacing_folder, write_json
-from bloodcells.geometry import Box, Point, crop_around
-from bloodcells.images import open_rgb
-from bloodcells.layout import IMAGES
-from bloodcells.localise import find_cell
-from bloodcells.params import read_params
-from bloodcells.pixels import PixelWriter, cut, letterbox
+from bloodcells.core.errors import InputError, run
+from bloodcells.core.files import read_csv, atomic_folder, write_json
+from bloodcells.core.geometry import Box, Point
+from bloodcells.core.parameters import read_params
+from bloodcells.core.pixels import PixelWriter
+from bloodcells.datasets.annotations import MARGIN, Boxes, white_cells
+from bloodcells.datasets.layout import IMAGES
+from bloodcells.imaging.cropping import crop_around, cut, letterbox
+from bloodcells.imaging.localization import find_cell
+from bloodcells.imaging.opening import open_rgb
 
-PUBLISHED_BOXES = Path("bloodcells", "bccd", "white_cells.csv")
+PUBLISHED_BOXES = Path("datasets", "bccd", "white_cells.csv")
 """White cells' boxes for the real set, whose own annotations hold red cells only."""
 
-PUBLISHED_FILES = Path("bloodcells", "bccd", "files.md5")
+PUBLISHED_FILES = Path("datasets", "bccd", "files.md5")
 """The hashes of the real set's files, by which an image of yours is told from a published one of the same name."""
 
 
@@ -31,20 +32,20 @@ def main() -> None:
 
     kept = [row["image"] for row in read_csv(artifacts / "cells.csv", ("image",))]
     found: dict[str, Point] = {}
-    with replacing_folder(artifacts / "pixels") as folder:
-        writer = PixelWriter(folder, len(kept), params.image.size)
+    with atomic_folder(artifacts / "pixels") as folder:
+        writer = PixelWriter(folder, len(kept), params.image.side)
         for name in tqdm(kept, desc="prepare", unit="image", disable=None):
             image = open_rgb(images / name)
             try:
                 found[name] = find_cell(image)
             except InputError as error:
                 raise InputError(f"{images / name}: {error}; take its row out of the label table") from None
-            if params.image.frame == "cell":
+            if params.image.input == "cell":
                 box = crop_around(found[name], image.size, params.image.crop)
-                writer.add(name, image.size, found[name].stain, box, cut(image, box, params.image.size))
+                writer.add(name, image.size, found[name].stain, box, cut(image, box, params.image.side))
             else:
-                box = Box(0, 0, max(image.size), max(image.size))
-                writer.add(name, image.size, found[name].stain, box, letterbox(image, params.image.size))
+                box = Box(0, 0, max(image.side), max(image.side))
+                writer.add(name, image.size, found[name].stain, box, letterbox(image, params.image.side))
         writer.close()
     for name in sorted(boxes.keys() - found.keys()):  # annotated, so it counts for the localisation alone
         if (images / name).is_file():

@@ -12,17 +12,21 @@ import numpy as np
 import torch
 from dvclive.live import Live
 
-from bloodcells import augment, networks, snapshots
-from bloodcells import training as training_loop
-from bloodcells.augment import Augmentation
-from bloodcells.errors import InputError, run
-from bloodcells.files import read_csv, replacing_folder, write_csv, write_json
-from bloodcells.labels import CLASSES
-from bloodcells.networks import DEVIATION, MEAN, Checkpoint, build
-from bloodcells.params import Params, read_params
-from bloodcells.pixels import Pixels, open_pixels
-from bloodcells.provenance import of_this_process
-from bloodcells.training import LAST, Cells, Epoch, Recipe, train
+from bloodcells.core.classes import CLASSES
+from bloodcells.core.errors import InputError, run
+from bloodcells.core.files import read_csv, atomic_folder, write_csv, write_json
+from bloodcells.core.parameters import Params, read_params
+from bloodcells.core.pixels import Pixels, open_pixels
+from bloodcells.models import networks
+from bloodcells.models.architectures import build
+from bloodcells.models.checkpoints import Checkpoint
+from bloodcells.models.normalization import STD, MEAN
+from bloodcells.models.provenance import of_this_process
+from bloodcells.training import augmentation as augment
+from bloodcells.training import loop as training_loop
+from bloodcells.training import snapshots
+from bloodcells.training.augmentation import Augmentation
+from bloodcells.training.loop import LAST, Cells, Epoch, TrainingConfig, train
 
 
 def main() -> None:
@@ -43,29 +47,29 @@ def main() -> None:
     split = within / "splits" / f"{args.fold}.csv"
     rows = read_csv(split, ("image", "label", "part"))
     pixels = open_pixels(artifacts / "pixels")
-    if params.image.size != pixels.array.shape[1]:
+    if params.image.side != pixels.array.shape[1]:
         raise InputError(f"{artifacts / 'pixels'} was made for another image.size: run `dvc repro prepare`")
     training, validation = (cells_of(pixels, rows, part) for part in ("train", "validation"))
 
-    recipe = recipe_of(params, args.model)
-    network = build(settings.architecture, len(CLASSES), params.image.size, settings.weights, recipe.seed)
+    config = recipe_of(params, args.model)
+    network = build(settings.architecture, len(CLASSES), params.image.side, settings.weights, config.seed)
     identity = _identity(params, args.model, split, (training, validation))
     side = within / "unfinished" / f"{args.model}-{args.fold}-{identity}"
     curves = within / "curves" / args.model / str(args.fold)
     checkpoint = within / "models" / args.model / f"{args.fold}.ckpt"
     live = _Curves(side / "curves")
-    result = train(network, training, validation, recipe, side, f"{args.model}, fold {args.fold}", live.add)
+    result = train(network, training, validation, config, side, f"{args.model}, fold {args.fold}", live.add)
     if result is None:
         return  # another process than the first: it has trained along, and the first writes
     live.move(curves)
     Checkpoint(
         architecture=settings.architecture,
         classes=CLASSES,
-        frame=params.image.frame,
+        frame=params.image.input,
         crop=params.image.crop,
-        size=params.image.size,
+        size=params.image.side,
         mean=MEAN,
-        deviation=DEVIATION,
+        deviation=STD,
         epoch=result.epoch,
         state=result.state,
     ).save(checkpoint)
@@ -77,7 +81,7 @@ def main() -> None:
         shutil.rmtree(folder)
     chosen = result.history[result.epoch - 1]
     print(
-        f"{args.model}, fold {args.fold}: epoch {result.epoch} of {recipe.epochs} chosen, validation loss "
+        f"{args.model}, fold {args.fold}: epoch {result.epoch} of {config.epochs} chosen, validation loss "
         f"{chosen.validation_loss:.3f}, accuracy {chosen.validation_accuracy:.3f}; trained for {result.seconds:.0f} s"
     )
 
@@ -106,7 +110,7 @@ class _Curves:
         if self._live is not None:
             self._live.end()  # type: ignore[no-untyped-call]
         write_csv(self._folder / "curves.csv", ("epoch", "split", "loss", "accuracy"), self._rows)
-        with replacing_folder(target) as folder:
+        with atomic_folder(target) as folder:
             shutil.copytree(self._folder, folder, dirs_exist_ok=True)
 
 
@@ -120,11 +124,11 @@ def cells_of(pixels: Pixels, rows: list[dict[str, str]], part: str) -> Cells:
     )
 
 
-def recipe_of(params: Params, model: str) -> Recipe:
+def recipe_of(params: Params, model: str) -> TrainingConfig:
     """Gather what the parameters say of training this model."""
     train_params, settings = params.train, params.model(model)
     factor = settings.bccd_epochs_factor if params.dataset == "bccd" else 1
-    return Recipe(
+    return TrainingConfig(
         epochs=max(1, round(train_params.epochs * factor)),
         batch_size=train_params.batch_size,
         learning_rate=settings.learning_rate,
@@ -133,7 +137,7 @@ def recipe_of(params: Params, model: str) -> Recipe:
         label_smoothing=train_params.label_smoothing,
         gradient_clip=train_params.gradient_clip,
         augmentation=Augmentation(**train_params.augment.model_dump()),
-        choose_over=train_params.choose_over,
+        selection_window=train_params.selection_window,
         precision=train_params.precision,
         devices=train_params.devices,
         nodes=train_params.nodes,

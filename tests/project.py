@@ -12,12 +12,12 @@ ROOT = Path(__file__).parents[1]
 
 SMALL: dict[str, Any] = {
     "rendered.images": 60,
-    "clean.folds": 3,
+    "clean.n_splits": 3,
     "clean.validation": 0.34,
-    "folds": [0, 1],
-    "image.size": 64,
+    "test_folds": [0, 1],
+    "image.side": 64,
     "train.epochs": 2,
-    "evaluate.views": 1,
+    "evaluate.tta": 1,
     "models.resnet.architecture": "shufflenet_v2_x0_5",
     "models.efficientnet.architecture": "squeezenet1_1",
     "models.alexnet.architecture": "squeezenet1_0",

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from bloodcells.pin import Listing, list_files
+from bloodcells.datasets.fingerprint import Listing, list_files
 
 FILES = {
     "labels.csv": b",Image,Category\r\n,0,NEUTROPHIL\r\n,1,MONOCYTE\r\n",

@@ -18,8 +18,8 @@ import pytest
 import yaml
 from PIL import Image
 
-from bloodcells import smears
-from bloodcells.params import Params, read_params
+from bloodcells.core.parameters import Params, read_params
+from bloodcells.datasets.synthetic import smears
 from docs import results
 from tests import project
 from tests.stages.prepared import prepare
@@ -35,7 +35,7 @@ FIRST = "docs/gpus-and-clusters.md"
 AFTER = {"docs/data-versions.md": "docs/your-data.md"}
 """Pages that go on from another one, as they say."""
 
-SMALLER = {"folds": [0], "evaluate.views": 8, "compare.resamples": 200, "review.least_accuracy": 0}
+SMALLER = {"test_folds": [0], "evaluate.tta": 8, "compare.resamples": 200, "review.min_accuracy": 0}
 
 INSTEAD = {
     "make test": "make --dry-run test",  # the tests can't run themselves
@@ -177,7 +177,7 @@ def test_a_change_of_one_parameter_trains_nothing_and_is_reviewed(desk: Desk) ->
     assert "abstains" in look_round or any(name in look_round for name in ("neutrophil", "eosinophil"))
     assert "Running stage 'evaluate@resnet'" in change
     assert "Running stage 'train" not in change
-    assert "`evaluate.views` 8 → 1" in change
+    assert "`evaluate.tta` 8 → 1" in change
 
 
 def test_a_model_that_is_added_is_the_only_one_trained(desk: Desk) -> None:

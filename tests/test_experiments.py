@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bloodcells.files import write_json
+from bloodcells.core.files import write_json
 from tests import environment, project
-from tests.bloodcells.review.committed import git
+from tests.cli.review.committed import git
 
 PIPELINE = {
     "stages": {
@@ -38,8 +38,8 @@ Path("artifacts", "pixels").write_text("pixels")
 EVALUATE = """\
 from pathlib import Path
 
-from bloodcells.files import write_json
-from bloodcells.params import read_params
+from bloodcells.core.files import write_json
+from bloodcells.core.parameters import read_params
 
 assert Path("artifacts", "pixels").read_text() == "pixels"
 rate = read_params().model("resnet").learning_rate

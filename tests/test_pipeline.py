@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bloodcells.labels import CLASSES
-from bloodcells.networks import Checkpoint, predict
-from bloodcells.pixels import open_pixels
+from bloodcells.core.classes import CLASSES
+from bloodcells.core.pixels import open_pixels
+from bloodcells.inference.probabilities import predict
+from bloodcells.models.checkpoints import Checkpoint
 from tests import project
 
 MODELS = ("resnet", "efficientnet", "alexnet")

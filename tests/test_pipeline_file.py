@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bloodcells.params import Params
+from bloodcells.core.parameters import Params
 
 ROOT = Path(__file__).parents[1]
 PIPELINES = {path: yaml.safe_load((ROOT / path).read_text()) for path in ("dvc.yaml", "original/dvc.yaml")}
@@ -177,7 +177,7 @@ def test_imports_and_reads_are_found_wherever_they_stand(tmp_path: Path) -> None
     sources = {
         "stages/a.py": "import numpy\nfrom bloodcells import one\n"
         "def main():\n    import bloodcells.two as two\n    params = read()\n"
-        "    return params.clean.folds, params.model('x'), params.model_dump(include={'train'}), other.image",
+        "    return params.clean.n_splits, params.model('x'), params.model_dump(include={'train'}), other.image",
         "bloodcells/one.py": "from bloodcells.three import thing\nBOXES = Path('bloodcells', 'set', 'boxes.csv')\n",
         "bloodcells/two.py": "",
         "bloodcells/three.py": "from bloodcells import one\n",

@@ -11,12 +11,22 @@ import pytest
 import vl_convert
 from dvc_render.vega import VegaRenderer
 
-from bloodcells import pointing
-from bloodcells.comparison import COLUMNS, DIFFERENCE_COLUMNS, compare, difference_table, pairs, resample, table
-from bloodcells.confidence import RELIABILITY_COLUMNS, examine, reliability_table
-from bloodcells.figures import CLASS_COLOURS, MODEL_COLOURS
-from bloodcells.labels import CLASSES
-from bloodcells.scores import CLASS_COLUMNS, ROC_COLUMNS, class_table, predictions, roc_table, wilson
+from bloodcells.core.classes import CLASSES
+from bloodcells.evaluation import pointing_game as pointing
+from bloodcells.evaluation.comparison import (
+    COLUMNS,
+    DIFFERENCE_COLUMNS,
+    compare,
+    difference_table,
+    pairs,
+    resample,
+    table,
+)
+from bloodcells.evaluation.confidence import RELIABILITY_COLUMNS, examine, reliability_table
+from bloodcells.evaluation.intervals import wilson
+from bloodcells.evaluation.metrics import CLASS_COLUMNS, ROC_COLUMNS, class_table, roc_table
+from bloodcells.inference.predictions import predictions
+from bloodcells.reporting.style import CLASS_COLORS, MODEL_COLORS
 
 TEMPLATES = Path(__file__).parents[1] / ".dvc" / "plots"
 REVISIONS = ("workspace", "main")
@@ -52,10 +62,10 @@ def rows_of(template: str, seed: int) -> list[dict[str, str]]:
     elif template == "classes":
         rows = [dict(zip(CLASS_COLUMNS, row, strict=True)) for row in class_table(p)]
     elif template == "comparison":
-        entries = compare(dict.fromkeys(MODEL_COLOURS, p), "neutrophil")
+        entries = compare(dict.fromkeys(MODEL_COLORS, p), "neutrophil")
         rows = [dict(zip(COLUMNS, row, strict=True)) for row in table(entries)]
     elif template == "differences":
-        models = {name: made_up(seed + place) for place, name in enumerate(MODEL_COLOURS)}
+        models = {name: made_up(seed + place) for place, name in enumerate(MODEL_COLORS)}
         tested = pairs(models, resample(models, resamples=100, seed=1))
         rows = [dict(zip(DIFFERENCE_COLUMNS, row, strict=True)) for row in difference_table(tested)]
     elif template == "reliability":
@@ -63,7 +73,7 @@ def rows_of(template: str, seed: int) -> list[dict[str, str]]:
         table_rows = reliability_table({"resnet": found, "alexnet": found})
         rows = [dict(zip(RELIABILITY_COLUMNS, row, strict=True)) for row in table_rows]
     elif template == "pointing":
-        games = [pointing.row(m, pointing.Game(20 + n + seed, 30, 0.4, 0.9)) for n, m in enumerate(MODEL_COLOURS)]
+        games = [pointing.row(m, pointing.Game(20 + n + seed, 30, 0.4, 0.9)) for n, m in enumerate(MODEL_COLORS)]
         rows = [dict(zip(pointing.COLUMNS, row, strict=True)) for row in games]
     elif template == "confusion":
         rows = [{"actual": CLASSES[a], "predicted": CLASSES[b]} for a, b in zip(p.actual, p.predicted, strict=True)]
@@ -75,7 +85,7 @@ def rows_of(template: str, seed: int) -> list[dict[str, str]]:
     else:
         rows = [
             {"model": model, "fold": fold, "split": split, "epoch": epoch, "loss": 1 / epoch + fold / 10 + seed}
-            for model in MODEL_COLOURS
+            for model in MODEL_COLORS
             for fold in (0, 1)
             for epoch in (1, 2, 3)
             for split in ("train", "validation")
@@ -110,7 +120,7 @@ def words(svg: str) -> list[str]:
 
 
 def drawn_colours(svg: str) -> set[str]:
-    return {colour.upper() for colour in re.findall(r"#[0-9a-fA-F]{6}\b", svg)}
+    return {color.upper() for color in re.findall(r"#[0-9a-fA-F]{6}\b", svg)}
 
 
 def test_each_template_is_tried() -> None:
@@ -131,15 +141,15 @@ def test_a_template_draws_title_axes_and_revisions(template: str, revisions: tup
 @pytest.mark.parametrize("template", ["curves", "comparison", "pointing"])
 def test_models_have_their_fixed_colours(template: str) -> None:
     _, svg = drawn(template, REVISIONS)
-    assert {colour.upper() for colour in MODEL_COLOURS.values()} <= drawn_colours(svg)
-    assert set(MODEL_COLOURS) <= set(words(svg))
+    assert {color.upper() for color in MODEL_COLORS.values()} <= drawn_colours(svg)
+    assert set(MODEL_COLORS) <= set(words(svg))
 
 
 @pytest.mark.parametrize("template", ["curves", "comparison", "pointing"])
 def test_each_model_has_its_own_of_the_colours(template: str) -> None:
     _, svg = drawn(template, REVISIONS[:1])
-    for model, colour in MODEL_COLOURS.items():
-        assert re.search(rf'aria-label="[^"]*{model}[^"]*"[^>]*(fill|stroke)="{colour}"', svg, re.IGNORECASE)
+    for model, color in MODEL_COLORS.items():
+        assert re.search(rf'aria-label="[^"]*{model}[^"]*"[^>]*(fill|stroke)="{color}"', svg, re.IGNORECASE)
 
 
 @pytest.mark.parametrize("template", ["curves", "losses"])
@@ -183,7 +193,7 @@ def test_the_classes_have_wilson_intervals_and_those_without_cells_none() -> Non
 @pytest.mark.parametrize("template", ["classes", "roc"])
 def test_classes_have_their_fixed_colours(template: str) -> None:
     _, svg = drawn(template, REVISIONS)
-    assert {CLASS_COLOURS[label].upper() for label in CLASSES} <= drawn_colours(svg)
+    assert {CLASS_COLORS[label].upper() for label in CLASSES} <= drawn_colours(svg)
 
 
 def test_confusion_counts_every_pair_of_classes() -> None:

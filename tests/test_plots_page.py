@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bloodcells.cli import main
-from bloodcells.plots.vega import svg
+from bloodcells.cli.main import main
+from bloodcells.reporting.vega import svg
 from tests.project import copy, done
 from tests.workplace import error_of
 
@@ -186,7 +186,7 @@ def test_a_chart_is_drawn_as_png_unless_svg_is_asked_for(
     pages: Pages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chart = pages.charts["___plots_rendered_predictions_resnet_csv"]
-    monkeypatch.setattr("bloodcells.plots.command.charts", lambda root, revisions: {"plots/a b/resnet.csv": chart})
+    monkeypatch.setattr("bloodcells.cli.plots.command.charts", lambda root, revisions: {"plots/a b/resnet.csv": chart})
     monkeypatch.chdir(pages.clone)
     main(["plots", "pictures", str(tmp_path)])
     with Image.open(tmp_path / "plots-a-b-resnet.png") as picture:

@@ -14,9 +14,9 @@ import pytest
 import yaml
 from dvc.repo import Repo  # type: ignore[import-untyped]
 
-from bloodcells.files import write_csv
+from bloodcells.core.files import write_csv
 from tests import environment, project
-from tests.bloodcells.review.committed import CELLS, MODELS, git, results, said
+from tests.cli.review.committed import CELLS, MODELS, git, results, said
 
 FOLDER = project.ROOT / ".github" / "workflows"
 WORKFLOWS = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(FOLDER.glob("*.yml"))}

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from bloodcells import smears
-from bloodcells.errors import run
+from bloodcells.core.errors import run
+from bloodcells.datasets.synthetic import smears
 from tests.project import set_params
 
 ROOT = Path(__file__).parents[1]

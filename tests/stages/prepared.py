@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from bloodcells.files import write_csv
-from bloodcells.geometry import Box
-from bloodcells.labels import CLASSES
-from bloodcells.pixels import PixelWriter
+from bloodcells.core.classes import CLASSES
+from bloodcells.core.files import write_csv
+from bloodcells.core.geometry import Box
+from bloodcells.core.pixels import PixelWriter
 from tests import project
 
 SIZE = 64
@@ -20,11 +20,11 @@ def prepare(folder: Path, changes: dict[str, Any] | None = None) -> Path:
     """Write parameters, pixels and the split of fold 0, as the stages before training would have."""
     (folder / "params.yaml").write_bytes((project.ROOT / "params.yaml").read_bytes())
     tiny = {
-        "image.size": SIZE,
+        "image.side": SIZE,
         "train.batch_size": 8,
         "train.precision": "32",
-        "train.choose_over": 1,
-        "evaluate.views": 1,
+        "train.selection_window": 1,
+        "evaluate.tta": 1,
     }
     architectures = {f"models.{name}.architecture": "squeezenet1_1" for name in ("resnet", "efficientnet", "alexnet")}
     project.set_params(folder, {**tiny, **architectures, "models.resnet.learning_rate": 1e-3, **(changes or {})})

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bloodcells.attention import NoMapsError, grad_cam
-from bloodcells.files import write_csv
-from bloodcells.geometry import Box
-from bloodcells.labels import CLASSES
-from bloodcells.networks import DEVIATION, MEAN, Checkpoint, build
-from bloodcells.scores import predictions, write_predictions
+from bloodcells.core.classes import CLASSES
+from bloodcells.core.files import write_csv
+from bloodcells.core.geometry import Box
+from bloodcells.evaluation.grad_cam import NoMapsError, grad_cam
+from bloodcells.inference.predictions import predictions, write_predictions
+from bloodcells.models.architectures import build
+from bloodcells.models.checkpoints import Checkpoint
+from bloodcells.models.normalization import STD, MEAN
 from stages import attention
 from tests import project
 from tests.stages.prepared import PARTS, SIZE, prepare
@@ -33,7 +35,7 @@ VOC = (
 @pytest.fixture(scope="module")
 def checkpoint() -> Checkpoint:
     state = dict(build("squeezenet1_1", 4, SIZE, seed=3).state_dict())
-    return Checkpoint("squeezenet1_1", CLASSES, "cell", 256, SIZE, MEAN, DEVIATION, 1, state)
+    return Checkpoint("squeezenet1_1", CLASSES, "cell", 256, SIZE, MEAN, STD, 1, state)
 
 
 @pytest.fixture
@@ -102,7 +104,7 @@ def test_boxes_of_the_smear_are_met_in_the_crop(place: Path, capsys: pytest.Capt
 
 
 def test_a_whole_smear_lies_in_the_middle_of_its_input(place: Path) -> None:
-    project.set_params(place, {"image.frame": "whole"})
+    project.set_params(place, {"image.input": "whole"})
     annotate(IMAGES[:4], Box(0, 0, 640, 160))
     attention.main()
     # 64 rows show 640: 16 of padding, 16 + 1 (the margin of 10 pixels) of the box, and 1 above; all columns.

@@ -7,11 +7,11 @@ import pytest
 import yaml
 from PIL import Image
 
-from bloodcells.calibration import cooled
-from bloodcells.errors import InputError
-from bloodcells.files import write_csv
-from bloodcells.labels import CLASSES
-from bloodcells.scores import predictions, read_predictions, write_predictions
+from bloodcells.core.classes import CLASSES
+from bloodcells.core.errors import InputError
+from bloodcells.core.files import write_csv
+from bloodcells.inference.predictions import predictions, read_predictions, write_predictions
+from bloodcells.inference.temperature import temperature_scaled
 from stages import calibrate
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
@@ -35,7 +35,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["calibrate"])
     params = yaml.safe_load(PARAMS.read_text())
-    params |= {"dataset": "rendered", "folds": [0, 1], "compare": {"resamples": 100, "seed": 1}}
+    params |= {"dataset": "rendered", "test_folds": [0, 1], "compare": {"resamples": 100, "seed": 1}}
     params["evaluate"]["risk"] = 0.2
     params["models"] = dict.fromkeys(("resnet", "alexnet"), params["models"]["resnet"])
     Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
@@ -94,7 +94,7 @@ def test_the_answers_can_be_counted_again_from_the_tables(project: Path) -> None
     tested = read_predictions(PLOTS / "predictions" / "resnet.csv")
     row = next(row for row in rows_of("abstention.csv") if (row["part"], row["fold"]) == ("test", "1"))
     of = tested.folds == 1
-    sure = cooled(tested.probabilities[of], float(row["temperature"])).max(axis=1)
+    sure = temperature_scaled(tested.probabilities[of], float(row["temperature"])).max(axis=1)
     answered = sure >= float(row["threshold"])
     assert (int(row["cells"]), int(row["answered"])) == (30, answered.sum())
     assert int(row["wrong"]) == (tested.predicted != tested.actual)[of][answered].sum()

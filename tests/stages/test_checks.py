@@ -12,13 +12,16 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
-from bloodcells.augment import Augmentation, augment
-from bloodcells.files import write_csv
-from bloodcells.geometry import Box
-from bloodcells.labels import CLASSES
-from bloodcells.networks import DEVIATION, MEAN, Checkpoint, build, predict
-from bloodcells.pixels import PixelWriter, open_pixels
-from bloodcells.scores import predictions, write_predictions
+from bloodcells.core.classes import CLASSES
+from bloodcells.core.files import write_csv
+from bloodcells.core.geometry import Box
+from bloodcells.core.pixels import PixelWriter, open_pixels
+from bloodcells.inference.predictions import predictions, write_predictions
+from bloodcells.inference.probabilities import predict
+from bloodcells.models.architectures import build
+from bloodcells.models.checkpoints import Checkpoint
+from bloodcells.models.normalization import STD, MEAN
+from bloodcells.training.augmentation import Augmentation, augment
 from stages import checks, clean
 from tests import workplace
 from tests.workplace import PUBLISHED, error_of, table
@@ -60,14 +63,14 @@ def network() -> Checkpoint:
     """Make a network whose probabilities are far apart, as those of a trained one are."""
     state = dict(build("squeezenet1_1", len(CLASSES), SIZE, seed=3).state_dict())
     state["classifier.1.weight"] = state["classifier.1.weight"] * 30
-    return Checkpoint("squeezenet1_1", CLASSES, "cell", 256, SIZE, MEAN, DEVIATION, 1, state)
+    return Checkpoint("squeezenet1_1", CLASSES, "cell", 256, SIZE, MEAN, STD, 1, state)
 
 
 @pytest.fixture(scope="module")
 def ran(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which everything before this stage has run."""
     folder = workplace.make(
-        tmp_path_factory.mktemp("ran"), raw, folds=[0, 1, 2, 3, 4], evaluate__views=1, image__size=SIZE
+        tmp_path_factory.mktemp("ran"), raw, folds=[0, 1, 2, 3, 4], evaluate__views=1, image__side=SIZE
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from bloodcells import smears
-from bloodcells.labels import CLASSES
+from bloodcells.core.classes import CLASSES
+from bloodcells.datasets.synthetic import smears
 from stages.clean import main
 from tests import workplace
 from tests.project import set_params

@@ -7,10 +7,10 @@ import pytest
 import yaml
 from PIL import Image
 
-from bloodcells.errors import InputError
-from bloodcells.files import write_csv
-from bloodcells.labels import CLASSES
-from bloodcells.scores import predictions, write_predictions
+from bloodcells.core.classes import CLASSES
+from bloodcells.core.errors import InputError
+from bloodcells.core.files import write_csv
+from bloodcells.inference.predictions import predictions, write_predictions
 from stages import compare
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
@@ -37,7 +37,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["compare"])
     params = yaml.safe_load(PARAMS.read_text())
-    params |= {"dataset": "rendered", "folds": [0, 1], "compare": {"resamples": 200, "seed": 1}}
+    params |= {"dataset": "rendered", "test_folds": [0, 1], "compare": {"resamples": 200, "seed": 1}}
     params["models"] = dict.fromkeys(("resnet", "alexnet"), params["models"]["resnet"])
     Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     kept = [*CELLS, ("eosinophil", 2)]

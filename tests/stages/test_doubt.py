@@ -6,11 +6,11 @@ import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from bloodcells.geometry import Box
-from bloodcells.labels import CLASSES
-from bloodcells.params import read_params
-from bloodcells.pixels import PixelWriter
-from bloodcells.scores import predictions, write_predictions
+from bloodcells.core.classes import CLASSES
+from bloodcells.core.geometry import Box
+from bloodcells.core.parameters import read_params
+from bloodcells.core.pixels import PixelWriter
+from bloodcells.inference.predictions import predictions, write_predictions
 from stages import doubt
 from tests.project import set_params
 
@@ -26,7 +26,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Cells of which two show the same, moved a little, under different labels; all models are right."""
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_bytes(PARAMS.read_bytes())
-    set_params(tmp_path, {"dataset": "rendered", "image.size": SIZE})
+    set_params(tmp_path, {"dataset": "rendered", "image.side": SIZE})
     noise = np.random.default_rng(0).normal(0, 1, (CELLS, SIZE + 8, SIZE + 8, 3))
     photos = np.where(gaussian_filter(noise, (0, 3, 3, 0)) > 0, 200, 60).astype(np.uint8)  # so few colours pack well
     folder = tmp_path / "artifacts" / "rendered" / "pixels"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bloodcells.errors import run
+from bloodcells.core.errors import run
 from stages.download import main
 from tests import smallset
 from tests.loopback import Site, content

@@ -10,12 +10,15 @@ import pytest
 import torch
 from PIL import Image
 
-from bloodcells.abstention import Rule
-from bloodcells.labels import CLASSES
-from bloodcells.networks import DEVIATION, MEAN, Checkpoint, build, predict
-from bloodcells.pixels import open_pixels
-from bloodcells.predictors import Predictor
-from bloodcells.scores import read_predictions
+from bloodcells.core.classes import CLASSES
+from bloodcells.core.pixels import open_pixels
+from bloodcells.inference.predictions import read_predictions
+from bloodcells.inference.predictor import Predictor
+from bloodcells.inference.probabilities import predict
+from bloodcells.inference.selective import Rule
+from bloodcells.models.architectures import build
+from bloodcells.models.checkpoints import Checkpoint
+from bloodcells.models.normalization import STD, MEAN
 from tests import project
 from tests.stages.prepared import PARTS, prepare
 
@@ -34,7 +37,7 @@ def evaluate(folder: Path) -> subprocess.CompletedProcess[str]:
 def prepared(folder: Path) -> Path:
     prepare(folder)
     state = dict(build("squeezenet1_1", 4, 64, seed=3).state_dict())
-    Checkpoint("squeezenet1_1", CLASSES, "cell", 256, 64, MEAN, DEVIATION, 1, state).save(folder / CHECKPOINT)
+    Checkpoint("squeezenet1_1", CLASSES, "cell", 256, 64, MEAN, STD, 1, state).save(folder / CHECKPOINT)
     (folder / TRAINING).parent.mkdir(parents=True)
     (folder / TRAINING).write_text(json.dumps({"identity": "0123456789abcdef", "seconds": 12.5}))
     return folder
@@ -98,7 +101,7 @@ def test_the_predictor_holds_the_first_fold_s_network_and_the_rule_of_all_valida
     state = dict(build("squeezenet1_1", 4, 64, seed=4).state_dict())
     dataclasses.replace(checkpoint, state=state).save((trained / CHECKPOINT).with_name("2.ckpt"))
     (trained / TRAINING).with_name("2.json").write_text("{}")
-    project.set_params(trained, {"folds": [2, 0], "evaluate.risk": 0.7})
+    project.set_params(trained, {"test_folds": [2, 0], "evaluate.target_error": 0.7})
     assert evaluate(trained).returncode == 0
     validation = read_predictions(trained / VALIDATION, validation=True)
     assert validation.folds.tolist() == [0] * PARTS["validation"] + [2] * PARTS["validation"]

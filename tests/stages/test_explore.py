@@ -8,8 +8,8 @@ import pytest
 import yaml
 from PIL import Image, ImageDraw
 
-from bloodcells.errors import InputError
-from bloodcells.files import write_csv
+from bloodcells.core.errors import InputError
+from bloodcells.core.files import write_csv
 from stages import explore
 
 ROOT = Path(__file__).parents[2]
@@ -18,9 +18,9 @@ NUCLEUS = {"eosinophil": (150, 60, 180), "lymphocyte": (60, 20, 120), "monocyte"
 LABELS = ["EOSINOPHIL", "LYMPHOCYTE", "MONOCYTE", "NEUTROPHIL", "BASOPHIL", "EOSINOPHIL"]
 
 
-def smear(path: Path, colour: tuple[int, int, int], at: tuple[int, int]) -> None:
+def smear(path: Path, color: tuple[int, int, int], at: tuple[int, int]) -> None:
     image = Image.new("RGB", (640, 480), (205, 200, 195))
-    ImageDraw.Draw(image).circle(at, 60, fill=colour)
+    ImageDraw.Draw(image).circle(at, 60, fill=color)
     image.save(path, quality=95)
 
 
@@ -35,8 +35,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     table = [*enumerate(LABELS), (6, '"MONOCYTE, NEUTROPHIL"'), (7, ""), (8, "MONOCYTE")]
     (raw / "labels.csv").write_text(",Image,Category\n" + "".join(f",{number},{label}\n" for number, label in table))
     for number, label in table[:-1]:
-        colour = NUCLEUS.get(label.lower(), (100, 40, 150))
-        smear(raw / "JPEGImages" / f"BloodImage_{number:05d}.jpg", colour, (150 + 50 * number, 200 + 10 * number))
+        color = NUCLEUS.get(label.lower(), (100, 40, 150))
+        smear(raw / "JPEGImages" / f"BloodImage_{number:05d}.jpg", color, (150 + 50 * number, 200 + 10 * number))
     rows = [("eosinophil", "published", 2), ("eosinophil", "kept", 2), ("eosinophil", "fold 0 train", 1)]
     write_csv(tmp_path / "plots" / "rendered" / "counts.csv", ("class", "step", "count"), rows)
     return tmp_path
@@ -82,7 +82,7 @@ def test_counts_are_needed(project: Path) -> None:
 
 
 def test_neither_exploring_nor_comparing_loads_torch() -> None:
-    code = "import sys, stages.explore, stages.compare, bloodcells.charts; print([*sys.modules])"
+    code = "import sys, stages.explore, stages.compare, bloodcells.reporting.charts; print([*sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=os.environ, capture_output=True, text=True, check=True
     )

@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from bloodcells.answers import FAULTY, OURS, TEST, VALIDATION, read_answers
-from bloodcells.files import read_csv, write_csv
-from bloodcells.labels import CLASSES
-from bloodcells.networks import DEVIATION, MEAN, Checkpoint, build, normalise, predict
-from bloodcells.pixels import open_pixels
+from bloodcells.core.classes import CLASSES
+from bloodcells.core.files import read_csv, write_csv
+from bloodcells.core.pixels import open_pixels
+from bloodcells.inference.probabilities import predict
+from bloodcells.models.architectures import build
+from bloodcells.models.checkpoints import Checkpoint
+from bloodcells.models.normalization import STD, MEAN, normalize
 from stages import faulty_evaluate
+from studies.original_report.predictions import FAULTY, OURS, TEST, VALIDATION, read_answers
 from tests.stages.prepared import PARTS, SIZE, prepare
 from tests.workplace import error_of
 
@@ -27,10 +30,10 @@ def checkpoint(seed: int) -> Checkpoint:
     network = build("shufflenet_v2_x0_5", len(CLASSES), SIZE, seed=seed).eval()
     cells = torch.from_numpy(np.array(open_pixels(ARTIFACTS / "pixels").array)).permute(0, 3, 1, 2)
     with torch.inference_mode():
-        mean = network(normalise(cells)).mean(dim=0)
+        mean = network(normalize(cells)).mean(dim=0)
     state = dict(network.state_dict())
     state["fc.bias"] = state["fc.bias"] - mean
-    return Checkpoint("shufflenet_v2_x0_5", CLASSES, "cell", 256, SIZE, MEAN, DEVIATION, 1, state)
+    return Checkpoint("shufflenet_v2_x0_5", CLASSES, "cell", 256, SIZE, MEAN, STD, 1, state)
 
 
 @pytest.fixture
@@ -38,7 +41,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["faulty_evaluate", "resnet"])
     monkeypatch.setattr(faulty_evaluate, "DRAWS", 4)
-    prepare(tmp_path, {"evaluate.views": 8, "train.augment.colour": 0.9, "train.augment.shift": 0.9})
+    prepare(tmp_path, {"evaluate.tta": 8, "train.augment.color": 0.9, "train.augment.shift": 0.9})
     rows = [(row["image"], row["label"], row["part"]) for row in read_csv(ARTIFACTS / "splits" / "0.csv", ("image",))]
     copies = [(image, label, "validation") for image, label, part in rows if part == "train"][:5]
     write_csv(ORIGINAL / "splits" / "0.csv", ("image", "label", "part"), [*rows, *copies, copies[0]])

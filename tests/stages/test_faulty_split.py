@@ -18,7 +18,7 @@ def place(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder in which the cells have been dealt as ours are."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["faulty_split"])
-    workplace.make(tmp_path, raw, clean__folds=3, clean__validation=0.34)
+    workplace.make(tmp_path, raw, clean__n_splits=3, clean__validation=0.34)
     clean.main()
     return tmp_path
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bloodcells.answers import FAULTY, OURS, TEST, VALIDATION, Answers, together, write_answers
-from bloodcells.files import write_csv
-from bloodcells.flattery import Figure
-from bloodcells.markdown import WIDTH
+from bloodcells.core.files import write_csv
+from bloodcells.reporting.markdown import WIDTH
 from stages import flattery
+from studies.original_report.optimism import Figure
+from studies.original_report.predictions import FAULTY, OURS, TEST, VALIDATION, Answers, together, write_answers
 from tests import project
 from tests.workplace import error_of
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bloodcells import smears
-from bloodcells.files import write_csv
-from bloodcells.geometry import Box, Point
-from bloodcells.labels import CLASSES, read_label_table
-from bloodcells.pixels import open_pixels
+from bloodcells.core.classes import CLASSES
+from bloodcells.core.files import write_csv
+from bloodcells.core.geometry import Box, Point
+from bloodcells.core.pixels import open_pixels
+from bloodcells.datasets.labels import read_label_table
+from bloodcells.datasets.synthetic import smears
 from stages.prepare import PUBLISHED_BOXES, localisation, main
 from tests import workplace
 from tests.project import set_params
@@ -35,7 +36,7 @@ def write_cells(folder: Path, dataset: str = "rendered") -> list[str]:
 @pytest.fixture
 def place(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    workplace.make(tmp_path, raw, image__size=64)
+    workplace.make(tmp_path, raw, image__side=64)
     (tmp_path / "bloodcells").symlink_to(ROOT / "bloodcells")
     write_cells(tmp_path)
     return tmp_path
@@ -108,7 +109,7 @@ def test_published_boxes_are_not_laid_over_other_images_of_the_same_name(place: 
 
 
 def test_the_whole_frame_is_kept_when_it_is_asked_for(place: Path) -> None:
-    set_params(place, {"image.frame": "whole"})
+    set_params(place, {"image.input": "whole"})
     main()
     pixels = open_pixels(place / PIXELS)
     name = next(iter(pixels.rows))
@@ -139,7 +140,7 @@ def broken_annotation(place: Path) -> None:
 
 
 def wrong_size(place: Path) -> None:
-    set_params(place, {"image.size": 3})
+    set_params(place, {"image.side": 3})
 
 
 @pytest.mark.parametrize(
@@ -200,7 +201,7 @@ def test_the_cells_of_the_published_set_are_found(tmp_path: Path, monkeypatch: p
     (tmp_path / "artifacts" / "bccd" / "raw").symlink_to(PUBLISHED)
     (tmp_path / "bloodcells").symlink_to(ROOT / "bloodcells")
     (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
-    set_params(tmp_path, {"dataset": "bccd", "image.size": 64})
+    set_params(tmp_path, {"dataset": "bccd", "image.side": 64})
     monkeypatch.chdir(tmp_path)
     assert len(write_cells(tmp_path, "bccd")) == 347
     main()

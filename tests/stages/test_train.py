@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bloodcells.labels import CLASSES
-from bloodcells.networks import Checkpoint
-from bloodcells.params import read_params
+from bloodcells.core.classes import CLASSES
+from bloodcells.core.parameters import read_params
+from bloodcells.models.checkpoints import Checkpoint
 from stages.train import recipe_of
 from tests import project
 from tests.stages.prepared import prepare
@@ -34,7 +34,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_checkpoint_and_curves_are_left_and_nothing_else(whole: Path) -> None:
     checkpoint = Checkpoint.load(whole / CHECKPOINT)
-    assert (checkpoint.architecture, checkpoint.classes, checkpoint.size) == ("squeezenet1_1", CLASSES, 64)
+    assert (checkpoint.architecture, checkpoint.classes, checkpoint.side) == ("squeezenet1_1", CLASSES, 64)
     with (whole / CURVES / "curves.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["epoch"], row["split"]) for row in rows] == [
@@ -124,7 +124,7 @@ def test_two_processes_train_together(tmp_path: Path) -> None:
         ({"models.resnet.architecture": "resnet81"}, "resnet", "unknown architecture 'resnet81'"),
         ({"models.resnet.weights": "lost.pt"}, "resnet", "lost.pt is missing"),
         ({"train.epochs": 0}, "resnet", "train.epochs"),
-        ({"image.size": 96}, "resnet", "another image.size"),
+        ({"image.side": 96}, "resnet", "another image.size"),
         ({"models.resnet.learning_rate": 1e30}, "resnet", "lower the model's learning_rate"),
     ],
 )

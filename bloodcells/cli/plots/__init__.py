@@ -1,0 +1,1 @@
+"""`bloodcells plots`: the charts of `dvc plots` without a network, and as files."""

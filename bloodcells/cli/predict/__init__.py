@@ -1,0 +1,1 @@
+"""`bloodcells predict`: classify images, or abstain."""

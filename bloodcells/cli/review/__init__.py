@@ -1,0 +1,1 @@
+"""`bloodcells review`: compare two revisions for a reviewer."""

@@ -1,0 +1,315 @@
+"""The reviewer's page as GitHub's Markdown, in lines and tables that read as well in a terminal."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from bloodcells.cli.git import Revision
+from bloodcells.cli.review.changes import ABSENT, WHOLE, Change, CodeChange, DataChange
+from bloodcells.cli.review.escape import code, counted, figure, folded, named, plain, points, probability, value
+from bloodcells.cli.review.findings import DatasetReview, Review
+from bloodcells.cli.review.lock_status import Freshness, Stale
+from bloodcells.cli.review.summary import summary
+from bloodcells.cli.review.verdicts import SIGNS, Flip, Judgement, Verdict
+from bloodcells.evaluation.paired_tests import LEVEL
+from bloodcells.reporting.markdown import item, listed, paragraph, table
+
+_FEW = 12  # so many rows of a table stand open; more are folded away
+_MOST = 50  # so many images are named together, and so many rows of a table shown
+_COMMENT = 60_000  # bytes: a comment on GitHub holds 65,536 characters, of which the workflow adds a few
+
+
+def markdown(review: Review) -> str:
+    """Give the page, its sections always in this order. Nothing in it depends on the machine or the time."""
+    sections = {
+        "Better or worse": (_verdicts(review.datasets), "No result changed."),
+        "Parameters": (_parameters(review.parameters), "No change."),
+        "Data": (_data(review), "No change."),
+        "Metrics": (_metrics(review.datasets), "No change."),
+        "Code": (_code(review.code), "No change."),
+        "Do the committed results belong to this code?": (
+            _staleness(review.freshness, review.untraced),
+            "There is no `dvc.lock`: nothing says what the results were made of.",
+        ),
+        "Guards": (_guards(review.datasets), "No run has left a report of its guards."),
+        "Pictures": (_pictures(review.datasets), "None were drawn."),
+    }
+    blocks = [
+        f"# Review: {_revision(review.head)} against {_revision(review.base)}",
+        "\n".join(map(item, summary(review))),
+    ]
+    for title, (told, else_told) in sections.items():
+        blocks += [f"## {title}", *(told or [else_told])]
+    return "\n\n".join(blocks) + "\n"
+
+
+def comment(page: str) -> str:
+    """Give a page without its pictures, and of a long one no more than a comment on GitHub can hold."""
+    lines = [line for line in page.splitlines(keepends=True) if not line.startswith("![")]
+    text = "".join(lines)
+    if len(text.encode()) <= _COMMENT:
+        return text
+    kept, size = "", 0
+    for line in lines:
+        size += len(line.encode())
+        if size > _COMMENT:
+            break
+        kept += line
+    if kept.count("<details>") > kept.count("</details>"):
+        kept += "\n</details>\n"
+    return kept + "\n**Cut here**, since a comment holds no more: the page of the run has the whole review.\n"
+
+
+def _revision(which: Revision) -> str:
+    if which.edited:
+        return f"{which.name} on {code(which.short)}"
+    named = not which.commit.startswith(which.name)
+    name = which.name if " " in which.name else code(which.name)
+    return code(which.short) + (f" ({name})" if named else "")
+
+
+# ---- the sections: each gives its blocks, between which stands an empty line
+
+
+def _verdicts(datasets: Sequence[DatasetReview]) -> list[str]:
+    blocks = []
+    for one in datasets:
+        if not one.changed:
+            continue
+        cells = sorted({verdict.compared.cells for verdict in one.verdicts if verdict.compared})
+        many = " to ".join(map(str, cells[:1] + cells[1:][-1:]))
+        blocks.append(f"**{plain(one.name)}**" + (f", on the {many} cells that both predicted:" if cells else ":"))
+        if one.verdicts:
+            blocks.append(_verdict_table(one.verdicts))
+        blocks += [paragraph(note) for note in _notes(one)]
+        blocks += [_flips(one.name, verdict) for verdict in one.verdicts if verdict.fixed or verdict.broken]
+        if one.files:
+            differ = f"{counted(len(one.files), 'file')} of results {'differs' if len(one.files) == 1 else 'differ'}"
+            blocks.append(folded(f"{one.name}: {differ}", paragraph(_images(one.files))))
+    if any(_is_tested(verdict) for one in datasets for verdict in one.verdicts):
+        blocks.append(
+            paragraph(
+                "Points: head's accuracy less base's on those cells, with the bootstrap interval of each model by "
+                "itself. p: exact McNemar test with Holm's correction over the models whose predictions changed; "
+                f"below {LEVEL} is better or worse. Flipped: cells now right (+), now wrong (−)."
+            )
+        )
+    return blocks
+
+
+def _is_tested(verdict: Verdict) -> bool:
+    return verdict.compared is not None and verdict.judgement is not Judgement.SAME
+
+
+def _verdict_table(verdicts: Sequence[Verdict]) -> str:
+    head, rows = (
+        ["model", "verdict"],
+        [[plain(one.model), f"{SIGNS[one.judgement]} {one.judgement}"] for one in verdicts],
+    )
+    if any(map(_is_tested, verdicts)):
+        head += ["points (95 % interval)", "p", "flipped"]
+        rows = [row + _compared(verdict) for row, verdict in zip(rows, verdicts, strict=True)]
+    return table(head, rows, names=2)
+
+
+def _compared(verdict: Verdict) -> list[str]:
+    one = verdict.compared
+    if one is None or verdict.judgement is Judgement.SAME:
+        return ["", "", ""]
+    interval = f"{points(one.difference)} ({points(one.low)} to {points(one.high)})"
+    return [interval, probability(one.p), f"+{one.b_only} −{one.a_only}"]
+
+
+def _notes(one: DatasetReview) -> list[str]:
+    relabelled = max((verdict.relabelled for verdict in one.verdicts), default=0)
+    notes = []
+    compared = [verdict for verdict in one.verdicts if verdict.compared]
+    if len({(verdict.came, verdict.went) for verdict in compared}) > 1:  # what is so of all models, the data tell
+        notes += [
+            f"**{plain(verdict.model)}** is tested on other cells than at the base: {verdict.came} more and "
+            f"{verdict.went} fewer."
+            for verdict in compared
+            if verdict.came or verdict.went
+        ]
+    if relabelled:
+        notes.append(f"Left out: {counted(relabelled, 'cell')} with another label than at the base.")
+    if one.moved and all(verdict.judgement is Judgement.SAME for verdict in one.verdicts):
+        notes.append(f"No cell is predicted otherwise; a probability moved by {one.moved:.4f} at most.")
+    return notes + [plain(why) for why in one.unreadable]
+
+
+def _flips(dataset: str, verdict: Verdict) -> str:
+    lines = _kinds("now right", verdict.fixed, "before", lambda flip: flip.before)
+    lines += _kinds("now wrong", verdict.broken, "now", lambda flip: flip.after)
+    told = f"{verdict.model} on {dataset}: {len(verdict.fixed)} now right, {len(verdict.broken)} now wrong"
+    return folded(told, "\n".join(map(item, lines)))
+
+
+def _kinds(what: str, flips: Sequence[Flip], when: str, wrong: Callable[[Flip], str]) -> list[str]:
+    """Tell the cells that flipped, those of one confusion together, the most frequent first."""
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for flip in flips:
+        kinds.setdefault((flip.label, wrong(flip)), []).append(flip.image)
+    return [
+        f"**{what}** ({len(images)}), {label} taken for {taken} {when}: {_images(images)}"
+        for (label, taken), images in sorted(kinds.items(), key=lambda kind: (-len(kind[1]), kind[0]))
+    ]
+
+
+def _parameters(by_file: Mapping[str, Sequence[Change]]) -> list[str]:
+    blocks: list[str] = []
+    told: list[Sequence[Change]] = []
+    for file, changes in by_file.items():
+        if changes and changes[0].name == WHOLE:
+            blocks.append(f"{code(file)} is {'new' if changes[0].before is ABSENT else 'gone'}.")
+        elif changes and changes in told:
+            blocks.append(f"The same in {code(file)}.")
+        elif changes:
+            blocks += [f"{code(file)}:", _changes("parameter", changes)]
+            told.append(changes)
+    return blocks
+
+
+def _data(review: Review) -> list[str]:
+    blocks = ["The real data are pinned anew in `data.dvc`:", _changes("pin", review.pin)] if review.pin else []
+    for one in review.datasets:
+        told = _of_data(one.data)
+        blocks += [f"**{plain(one.name)}**:", *told] if told else []
+    return blocks
+
+
+def _of_data(data: DataChange) -> list[str]:
+    blocks = []
+    if data.counts:
+        blocks.append(
+            _long(f"{counted(len(data.counts), 'count')} changed", _changes("cells", data.counts), data.counts)
+        )
+    for what, images in (("tested now and not before", data.came), ("no longer tested", data.went)):
+        if images:
+            blocks.append(folded(f"{counted(len(images), 'cell')} {what}", paragraph(_images(images))))
+    for what, rows in (("dropped now and not before", data.dropped), ("no longer dropped", data.kept)):
+        if rows:
+            cells = [[code(image), plain(labels), plain(reason)] for image, labels, reason in rows]
+            block = _first(["image", "labels", "reason"], cells, names=3)
+            blocks.append(folded(f"{counted(len(rows), 'row')} {what}", block))
+    if data.relabelled:
+        told = f"{counted(len(data.relabelled), 'cell')} with another label"
+        blocks += [f"{told}:", _long(told, _changes("image", data.relabelled), data.relabelled)]
+    if data.moved:
+        blocks.append(f"{counted(data.moved, 'cell')} tested in another fold.")
+    return blocks
+
+
+def _metrics(datasets: Sequence[DatasetReview]) -> list[str]:
+    blocks = []
+    for one in datasets:
+        for name, figures in one.metrics.items():
+            rows = _figures(figures)
+            if rows:
+                blocks.append(table([plain(f"{one.name}, {name}"), "base", "head"], rows))
+    return blocks
+
+
+def _figures(figures: Sequence[Change]) -> list[list[str]]:
+    """Give a row per figure that differs; one that has an interval (its name with _low and _high) has it beside."""
+    base = {one.name: one.before for one in figures}
+    head = {one.name: one.after for one in figures}
+    bounds = {f"{name}_{end}" for name in head for end in ("low", "high")}
+    rows = [
+        [plain(name.replace("_", " ")), _figure(base, name), _figure(head, name)] for name in head if name not in bounds
+    ]
+    return [row for row in rows if row[1] != row[2]]
+
+
+def _figure(figures: Mapping[str, Any], name: str) -> str:
+    low, high = (figures.get(f"{name}_{end}", ABSENT) for end in ("low", "high"))
+    interval = "" if ABSENT in (low, high) else f" ({figure(low)} to {figure(high)})"
+    return figure(figures[name]) + interval
+
+
+def _code(changes: Sequence[CodeChange]) -> list[str]:
+    if not changes:
+        return []
+    rows = [
+        [code(one.path), f"+{one.came} −{one.went}", listed([*map(plain, one.stages)]) or "none"] for one in changes
+    ]
+    return [_long(f"{len(rows)} files changed", _first(["file", "lines", "stages that use it"], rows, names=3), rows)]
+
+
+def _staleness(freshness: Sequence[Freshness], untraced: Sequence[str]) -> list[str]:
+    blocks = []
+    for one in freshness:
+        name = f"**{plain(one.dataset or 'unknown')}** ({code(one.lock)})"
+        if one.current:
+            blocks.append(f"{name}: yes.")
+        elif one.failure:
+            blocks.append(paragraph(f"{name}: DVC can't tell: {plain(one.failure)}"))
+        if one.stale:
+            blocks.append(paragraph(f"{name}: **no**. These stages are not as their results have it:"))
+            blocks.append("\n".join(map(item, _stale(one.stale))))
+        if one.lost:
+            blocks.append(paragraph(f"{name}: **not there**, though git should hold them: {_images(one.lost)}"))
+    if freshness and untraced:
+        names = listed([*map(plain, untraced)])
+        blocks.append(paragraph(f"No lock file is of {names}: those results can't be traced."))
+    return blocks
+
+
+def _stale(stages: Sequence[Stale]) -> list[str]:
+    """Tell the stages with what changed under them, those of one stage file with the same reasons together."""
+    groups: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for one in stages:
+        groups.setdefault((one.stage.partition("@")[0], one.reasons), []).append(one.stage)
+    return [
+        f"{listed([*map(plain, names)]) if len(names) <= 3 else f'{plain(stage)} ({len(names)} stages)'}: "
+        f"{', '.join(map(plain, reasons)) or 'follows from those above'}"
+        for (stage, reasons), names in groups.items()
+    ]
+
+
+def _guards(datasets: Sequence[DatasetReview]) -> list[str]:
+    blocks = []
+    for one in datasets:
+        if one.unguarded:
+            blocks.append(paragraph(f"**{plain(one.name)}**: {plain(one.unguarded)}"))
+        failing = [guard for guard in one.guards if not guard.holds]
+        if failing:
+            blocks.append(f"**{plain(one.name)}**: {len(failing)} of {len(one.guards)} **fail**:")
+            blocks.append(
+                "\n".join(
+                    item(f"{plain(guard.what)}: found {plain(guard.figure)}, allowed {plain(guard.allowed)}")
+                    for guard in failing
+                )
+            )
+        elif one.guards:
+            rows = [[plain(guard.what), plain(guard.figure), plain(guard.allowed)] for guard in one.guards]
+            blocks.append(
+                folded(f"{one.name}: all {len(rows)} hold", table(["what was looked for", "found", "allowed"], rows))
+            )
+    return blocks
+
+
+def _pictures(datasets: Sequence[DatasetReview]) -> list[str]:
+    return [f"![{plain(picture.text)}]({picture.link})" for one in datasets for picture in one.pictures]
+
+
+# ---- the parts of which sections are made
+
+
+def _changes(what: str, changes: Sequence[Change]) -> str:
+    rows = [[code(one.name), value(one.before), value(one.after)] for one in changes]
+    return _first([what, "base", "head"], rows, names=1)
+
+
+def _first(head: Sequence[str], rows: Sequence[Sequence[str]], names: int) -> str:
+    """Give a table of the first rows, and how many more there are."""
+    shown = table(head, rows[:_MOST], names=names)
+    return shown + (f"\n\nand {len(rows) - _MOST} more" if len(rows) > _MOST else "")
+
+
+def _images(names: Sequence[str]) -> str:
+    return named([*map(code, names)], _MOST)
+
+
+def _long(told: str, block: str, rows: Sequence[object]) -> str:
+    """Fold a block away that has many rows."""
+    return folded(told, block) if len(rows) > _FEW else block

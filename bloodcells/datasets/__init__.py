@@ -1,0 +1,1 @@
+"""Data sets: label tables, folder layouts, fingerprints and annotations."""

@@ -1,0 +1,1 @@
+"""The synthetic data set: blood smears drawn from a seed."""

@@ -1,0 +1,1 @@
+"""Images: opening them, finding the white cell, cropping, and detecting near-duplicates."""

@@ -1,0 +1,1 @@
+"""Predictions of trained networks: probabilities, temperature scaling, selective prediction, and the predictor file."""

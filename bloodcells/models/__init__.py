@@ -1,0 +1,1 @@
+"""Networks: architectures, weights, normalization, checkpoints and their provenance."""

@@ -1,0 +1,1 @@
+"""How results are shown: charts, image grids, heat maps and pages."""

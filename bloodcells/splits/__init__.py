@@ -1,0 +1,1 @@
+"""Cross-validation splits: folds, groups, and resampling of the training part."""

@@ -1,0 +1,1 @@
+"""Training: the loop, its configuration, augmentation and resuming."""

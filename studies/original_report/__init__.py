@@ -1,0 +1,1 @@
+"""What the original report's protocol is worth."""

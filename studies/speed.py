@@ -1,0 +1,147 @@
+"""Measure the two speed ratios: the training loop against bare steps, and `dvc repro` against its training.
+
+python -m studies.speed            # both; run `make run` first, whose cells are used
+python -m studies.speed --skip-repro --models alexnet --epochs 25
+"""
+
+import argparse
+import dataclasses
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from torch.nn import functional as F
+
+from bloodcells.core.classes import CLASSES
+from bloodcells.core.errors import run
+from bloodcells.core.files import read_csv
+from bloodcells.core.parameters import Params, read_params
+from bloodcells.core.pixels import open_pixels
+from bloodcells.models.architectures import build
+from bloodcells.models.normalization import normalize
+from bloodcells.training.loop import Cells, Epoch, train, use_bf16
+from stages.train import cells_of, recipe_of
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m studies.speed", description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3, help="how often each pair is timed (default 3)")
+    parser.add_argument("--models", nargs="+", help="which of those in params.yaml (default: all)")
+    parser.add_argument("--epochs", type=int, default=9, help="of each, the first not counted (default 9)")
+    parser.add_argument("--skip-repro", action="store_true", help="leave out the second ratio, which takes minutes")
+    args = parser.parse_args()
+    params = read_params()
+    where = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{torch.get_num_threads()} CPU threads"
+    print(f"{platform.machine()}, {where}, torch {torch.__version__}, {params.image.side}×{params.image.side} pixels")
+    for model in args.models or params.models:
+        ratios = []
+        for _ in range(args.rounds):
+            loop, count, held = time_loop(params, model, args.epochs)
+            bare = time_bare_steps(params, model, args.epochs, count, held)
+            ratios.append(loop / bare)
+            print(f"  {model}: loop {loop:.1f}, bare steps {bare:.1f} images a second, ratio {ratios[-1]:.3f}")
+        print(f"{model}: the loop runs at {statistics.median(ratios):.1%} of bare steps (median of {args.rounds})")
+    if not args.skip_repro:
+        total, training = time_repro()
+        share = (total - training) / training
+        print(f"dvc repro: {total:.0f} s in all, {training:.0f} s of them training; the rest adds {share:.1%}")
+
+
+def time_loop(params: Params, model: str, epochs: int) -> tuple[float, int, int]:
+    """Train a few epochs as the stage does.
+
+    Returns:
+        Trained images a second over whole epochs (reading, augmentation, validation and the snapshot to go on from
+        included), batches in an epoch, and images validated on.
+    """
+    training, validation = (_cells(params, part) for part in ("train", "validation"))
+    config = dataclasses.replace(recipe_of(params, model), epochs=epochs, devices=1, nodes=1)
+    stamps: list[float] = []
+
+    def stamp(epoch: Epoch) -> None:
+        stamps.append(time.perf_counter())
+
+    with tempfile.TemporaryDirectory() as side:
+        train(_network(params, model), training, validation, config, Path(side), model, stamp)
+    batches = len(training) // config.batch_size
+    return batches * config.batch_size * (epochs - 1) / (stamps[-1] - stamps[0]), batches, len(validation)
+
+
+def time_bare_steps(params: Params, model: str, epochs: int, batches: int, held: int) -> float:
+    """Do the same steps and passes of validation on input that is ready in memory; give trained images a second."""
+    config, settings = recipe_of(params, model), params.model(model)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network = _network(params, model).to(device).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, fused=True)
+    size = params.image.side
+    images = normalize(torch.rand(config.batch_size, 3, size, size, device=device) * 255)
+    labels = torch.arange(config.batch_size, device=device) % len(CLASSES)
+    bf16 = use_bf16(network, config.precision, device.type == "cuda")
+
+    unseen = normalize(torch.rand(held, 3, size, size, device=device) * 255)
+
+    def forward(batch: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            logits: torch.Tensor = network(batch)
+        return logits
+
+    def step() -> None:
+        logits = forward(images)
+        loss = F.cross_entropy(logits.float(), labels, label_smoothing=config.label_smoothing)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
+        optimizer.step()
+
+    def epoch() -> None:
+        for _ in range(batches):
+            step()
+        network.eval()
+        with torch.inference_mode():
+            forward(unseen)
+        network.train()
+
+    epoch()
+    _wait(device)
+    start = time.perf_counter()
+    for _ in range(epochs - 1):
+        epoch()
+    _wait(device)
+    return batches * (epochs - 1) * config.batch_size / (time.perf_counter() - start)
+
+
+def time_repro() -> tuple[float, float]:
+    """Run the pipeline in a clone of the last commit; give its seconds, and those that training says it took."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["git", "clone", "--quiet", ".", folder], check=True)
+        Path(folder, "dvc.lock").unlink(missing_ok=True)
+        start = time.perf_counter()
+        out = subprocess.run(["dvc", "repro"], cwd=folder, check=True, capture_output=True, text=True).stdout
+        total = time.perf_counter() - start
+    return total, sum(float(seconds) for seconds in re.findall(r"trained for ([\d.]+) s", out))
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def _network(params: Params, model: str) -> torch.nn.Module:
+    return build(params.model(model).architecture, len(CLASSES), params.image.side)
+
+
+def _cells(params: Params, part: str) -> Cells:
+    artifacts = Path("artifacts", params.dataset)
+    rows = read_csv(artifacts / "splits" / "0.csv", ("image", "label", "part"))
+    return cells_of(open_pixels(artifacts / "pixels"), rows, part)
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    run(main)

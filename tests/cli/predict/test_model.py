@@ -1,0 +1,115 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.cli.predict.slides import CHANCES, checkpoint, predictor
+
+from bloodcells.cli.predict.model import load_model
+from bloodcells.cli.predict.model_choice import find_model
+from bloodcells.core.errors import InputError
+from bloodcells.core.files import write_json
+from bloodcells.models.weights import read, save
+from tests import project
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The root of a project in which three models were evaluated."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_bytes((project.ROOT / "params.yaml").read_bytes())
+    project.set_params(tmp_path, {"dataset": "rendered"})
+    for name, loss in (("resnet", 0.4), ("efficientnet", 0.2), ("alexnet", 0.3)):
+        path = Path("artifacts", "rendered", "predictors", f"{name}.ckpt")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        write_json(Path("metrics", "rendered", f"{name}.json"), {"accuracy": 0.9, "validation_loss": loss})
+    return tmp_path
+
+
+def test_the_model_with_the_least_loss_on_validation_is_the_default(run: Path) -> None:
+    assert find_model(None) == Path("artifacts/rendered/predictors/efficientnet.ckpt")
+
+
+def test_a_model_is_found_by_its_name_and_any_file_by_its_path(run: Path) -> None:
+    assert find_model("alexnet") == Path("artifacts/rendered/predictors/alexnet.ckpt")
+    assert find_model("elsewhere/net.ckpt") == Path("elsewhere/net.ckpt")
+    Path("weights").touch()
+    assert find_model("weights") == Path("weights")
+
+
+def test_an_unknown_name_is_told_the_known_ones(run: Path) -> None:
+    with pytest.raises(InputError, match=r"no predictor 'vgg' \(there are alexnet, efficientnet, resnet\)"):
+        find_model("vgg")
+
+
+def test_without_the_figures_there_is_no_default(run: Path) -> None:
+    Path("metrics", "rendered", "resnet.json").unlink()
+    with pytest.raises(InputError, match=r"resnet.json does not tell .*: run `dvc repro`, or choose with --model"):
+        find_model(None)
+    assert find_model("resnet").name == "resnet.ckpt"
+
+
+def test_what_a_removed_model_has_left_is_no_default(run: Path) -> None:
+    left = Path("artifacts", "rendered", "predictors", "mobilenet.ckpt")
+    left.touch()
+    assert find_model(None).name == "efficientnet.ckpt"
+    assert find_model("mobilenet") == left
+    for name in ("resnet", "efficientnet", "alexnet"):
+        left.with_name(f"{name}.ckpt").unlink()
+    with pytest.raises(InputError, match=r"no model of params.yaml has a predictor yet.*--model mobilenet"):
+        find_model(None)
+
+
+def test_before_a_run_there_is_no_model(run: Path) -> None:
+    project.set_params(run, {"dataset": "bccd"})
+    with pytest.raises(InputError, match=r"the run on bccd has no predictor yet: run `dvc repro`"):
+        find_model(None)
+
+
+def test_elsewhere_a_model_must_be_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"--model is missing.*give --model the path of a predictor"):
+        find_model(None)
+    with pytest.raises(InputError, match=r"'resnet' is no file"):
+        find_model("resnet")
+
+
+def test_a_plain_checkpoint_is_no_calibrated_model(tmp_path: Path) -> None:
+    checkpoint(CHANCES).save(tmp_path / "0.ckpt")
+    model = load_model(tmp_path / "0.ckpt")
+    assert not model.calibrated
+    assert (model.predictor.temperature, model.predictor.threshold, model.predictor.views) == (1, 0, 8)
+    assert "not calibrated" in model.describe()
+
+
+def test_a_predictor_says_when_it_answers(tmp_path: Path) -> None:
+    model = load_model(predictor(tmp_path / "a.ckpt", threshold=0.625))
+    assert model.calibrated
+    assert "tiny, calibrated on 100 cells: it answers from a confidence of 0.6250" in model.describe()
+    assert "so that on these at most 5 % of its answers are wrong" in model.describe()
+    few = load_model(predictor(tmp_path / "few.ckpt", cells=44))
+    assert "calibrated on 44 cells, too few to rely on: it answers" in few.describe()
+    assert "it never answers" in load_model(predictor(tmp_path / "b.ckpt", threshold=1.0001)).describe()
+
+
+def test_what_is_no_model_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "text.ckpt").write_text("text")
+    (tmp_path / "empty.ckpt").touch()
+    (tmp_path / "image.ckpt").write_bytes(bytes(range(256)))
+    wrong = (("text", "holds no weights"), ("empty", "holds no weights"), ("image", "holds no"), ("none", "is missing"))
+    for name, message in wrong:
+        with pytest.raises(InputError, match=f"{name}.ckpt {message}"):
+            load_model(tmp_path / f"{name}.ckpt")
+
+
+def test_a_predictor_of_another_version_is_told_as_such(tmp_path: Path) -> None:
+    path = predictor(tmp_path / "a.ckpt")
+    save(read(path) | {"format": 99}, path)
+    with pytest.raises(InputError, match=r"a\.ckpt is no predictor of this version"):
+        load_model(path)
+
+
+def test_weights_of_another_network_are_an_error(tmp_path: Path) -> None:
+    replace(checkpoint(CHANCES), architecture="squeezenet1_1").save(tmp_path / "0.ckpt")
+    with pytest.raises(InputError, match="the weights of squeezenet1_1 don't fit squeezenet1_1"):
+        load_model(tmp_path / "0.ckpt").network()

@@ -1,63 +1,72 @@
-# `make run` and `make test` are all that a fresh clone needs: each makes .venv first, and again when
-# requirements.txt has changed.
+# `make run` and `make test` are all that a fresh clone needs: each sets up .venv first, and again when the
+# requirements have changed.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+READY_DEV := .venv/ready-dev
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-help:           ## say what there is
+help:           ## list the commands
 	@awk -F ':|## ' '/^[a-z]+:.*## / { printf "make %-14s %s\n", $$1, $$3 }' Makefile
 
 run: $(READY)   ## set up, run the pipeline on the chosen data set, and print the comparison
 	$(BIN)/dvc repro
-	@$(BIN)/python -m stages.compare --show
+	@$(BIN)/python -m stages.report --show
 
-test: $(READY)  ## set up and pass all tests
+test: $(READY_DEV)  ## set up and run the tests
 	$(BIN)/pytest
 
-lint: $(READY)  ## check style, types and workflows
+lint: $(READY_DEV)  ## check style, types and workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/zizmor --offline --no-progress --quiet .github
 
-# A learning rate of one model: what the others have learned is taken from DVC's cache. Each value is an experiment.
+# Each value of SWEEP is an experiment. What a value does not change is taken from DVC's cache.
 SWEEP ?= models.resnet.learning_rate=3e-4,3e-3
 BY ?= metrics/rendered/resnet.json:validation_loss
 JOBS ?= 2
 
-experiments: $(READY)  ## queue a small sweep, run it, and show the table that picks among its experiments
+experiments: $(READY)  ## queue a small sweep, run it, and show its table
 	$(BIN)/dvc exp run --queue --set-param $(SWEEP)
 	$(BIN)/dvc queue start --jobs $(JOBS)
-	@echo 'They run. Meanwhile: dvc queue status; dvc queue logs NAME'
+	@echo 'Running. Meanwhile: dvc queue status; dvc queue logs NAME'
 	@while $(BIN)/dvc queue status | grep -qE 'Queued|Running'; do \
-	  $(BIN)/dvc queue start --quiet --jobs $(JOBS); sleep 5; done  # a worker that has gone too early is replaced
-	$(BIN)/dvc exp show --md --only-changed --sort-by $(BY) \
-	  --drop 'Created|Executor|^(artifacts|bloodcells|plots|stages)/|.*(accuracy|sensitivity|specificity|pointed)'
-	@echo 'Then: dvc exp branch NAME BRANCH; .venv/bin/python -m bloodcells review main BRANCH'
+	  $(BIN)/dvc queue start --quiet --jobs $(JOBS); sleep 5; done  # replaces a worker that has ended too early
+	$(BIN)/dvc exp show --md --only-changed --hide-workspace --sort-by $(BY)
+	@echo 'Next: dvc exp branch NAME BRANCH; bloodcells review main BRANCH'
 
-speed: $(READY) ## measure the two speed ratios on this machine
-	$(BIN)/python -m benchmarks.speed
+speed: $(READY) ## measure the speed of training on this machine
+	$(BIN)/python -m studies.speed
 
-requirements: $(READY)  ## compile requirements.txt anew from pyproject.toml
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 pyproject.toml --group dev \
+requirements: $(READY_DEV)  ## pin the newest versions that pyproject.toml allows
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 pyproject.toml \
 	  --no-emit-index-url --custom-compile-command "make requirements" --output-file requirements.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --group dev --constraints requirements.txt \
+	  --no-emit-index-url --custom-compile-command "make requirements" --output-file requirements-dev.txt
 
-clean:          ## take away the environment and all that a run can make again (DVC's cache stays)
+clean:          ## remove the environment and everything a run can make again (DVC's cache stays)
 	rm -rf .venv bloodcells.egg-info artifacts dvc_plots review .pytest_cache .mypy_cache .ruff_cache
 
-# uv installs in seconds what takes pip minutes. It is told the versions, and by whom it is served is the machine's affair.
+# uv installs in seconds what takes pip minutes. The package index comes from the machine's configuration.
 $(READY): requirements.txt pyproject.toml .dvc/plots/page.html
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
-	$(BIN)/uv pip install --python $(BIN)/python --compile-bytecode --requirement requirements.txt \
-	  || $(BIN)/python -m pip install --requirement requirements.txt  # a registry that only pip is told of
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	$(BIN)/bloodcells plots offline
+	@echo "Setting up .venv"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --requirement requirements.txt \
+	  || $(BIN)/python -m pip install --quiet --requirement requirements.txt  # an index that only pip is configured for
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/bloodcells plots offline
+	@touch $@
+
+$(READY_DEV): $(READY) requirements-dev.txt
+	@echo "Adding the development tools to .venv"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --requirement requirements-dev.txt \
+	  || $(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
 	@touch $@
 
 .PHONY: help run test lint experiments speed requirements clean

@@ -1,9 +1,11 @@
-"""The pipeline files against the code: what a stage imports and reads is what it depends on, no less and no more."""
+"""`dvc.yaml` and the rooms against the code: stages depend on what they import, and imports go one way."""
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,80 +13,48 @@ from typing import Any
 import pytest
 import yaml
 
-from bloodcells.core.parameters import Params
-
 ROOT = Path(__file__).parents[1]
-PIPELINES = {path: yaml.safe_load((ROOT / path).read_text()) for path in ("dvc.yaml", "original/dvc.yaml")}
-STAGES: dict[str, dict[str, Any]] = {  # as DVC names them: those of the root's file by their names alone
-    name if path == "dvc.yaml" else f"{path}:{name}": block
-    for path, pipeline in PIPELINES.items()
-    for name, block in pipeline["stages"].items()
-}
-PACKAGES = ("bloodcells", "stages")
-WITHOUT_TORCH = (
-    "download",
-    "clean",
-    "explore",
-    "prepare",
-    "compare",
-    "calibrate",
-    "doubt",
-    "original/dvc.yaml:faulty_split",
-    "original/dvc.yaml:flattery",
-)
-
-
-def stage(name: str) -> dict[str, Any]:
-    """Give what a stage does, or what each of a matrix does."""
-    return STAGES[name]
-
-
-def module(name: str) -> Path:
-    """Give the module that a stage's command runs."""
-    command = stage(name)["cmd"]
-    found = re.match(r"python -m (stages\.\w+)", command)
-    assert found, f"{name}: {command}"
-    return Path(*found[1].split(".")).with_suffix(".py")
+PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+STAGES: dict[str, dict[str, Any]] = PIPELINE["stages"]
+ROOMS = ("core", "datasets", "imaging", "splits", "models", "training", "inference", "evaluation", "reporting", "cli")
+"""From the bottom to the top: a room imports from itself and from those before it."""
+WITHOUT_TORCH = ("check_parameters", "download", "clean", "explore", "prepare", "check_data", "compare", "calibrate")
+WITHOUT_TORCH += ("label_issues", "report")
 
 
 def dependencies(name: str) -> list[str]:
-    """Give the paths of a stage's `deps`; a `dep` with options is a mapping of one path."""
-    return [next(iter(dep)) if isinstance(dep, dict) else dep for dep in stage(name)["deps"]]
+    return [next(iter(dep)) if isinstance(dep, dict) else dep for dep in STAGES[name]["deps"]]
 
 
-# ---- what the code imports and reads
+def code_dependencies(name: str) -> set[str]:
+    return {path for path in dependencies(name) if path.startswith(("bloodcells", "stages"))}
 
 
 def _file(dotted: str, root: Path) -> Path | None:
-    """Give the file of a module of the project, relative to its root."""
+    """Return the file of a module of the project, relative to its root."""
     path = Path(*dotted.split("."))
-    for file in (path.with_suffix(".py"), path / "__init__.py"):
-        if (root / file).is_file():
-            return file
-    return None
+    files = (path.with_suffix(".py"), path / "__init__.py")
+    return next((file for file in files if (root / file).is_file()), None)
 
 
 @cache
 def imports(file: Path, root: Path = ROOT) -> frozenset[Path]:
-    """Give the project's modules that a file imports, at its top or within functions."""
+    """Return the project's modules that a file imports, at its top or within functions."""
     found = set()
     for node in ast.walk(ast.parse((root / file).read_text())):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            assert not node.level, f"{file}: write imports out, relative ones aren't followed"
+            assert not node.level, f"{file}: write imports out, relative ones are not followed"
             names = [node.module or ""] + [f"{node.module}.{alias.name}" for alias in node.names]
-        found |= {_file(name, root) for name in names if name.split(".")[0] in PACKAGES}
+        found |= {_file(name, root) for name in names if name.split(".")[0] in ("bloodcells", "stages")}
     return frozenset(path for path in found if path)
 
 
 def reached(start: Path, root: Path = ROOT) -> set[Path]:
-    """Give a module and all modules of the project that it imports, directly or through others.
-
-    Packages' `__init__` hold nothing, which a test checks, so they are left out.
-    """
-    seen, waiting = set(), [start]
+    """Return a module and all modules of the project that it imports, directly or through others."""
+    seen, waiting = set[Path](), [start]
     while waiting:
         file = waiting.pop()
         if file not in seen:
@@ -93,123 +63,123 @@ def reached(start: Path, root: Path = ROOT) -> set[Path]:
     return {file for file in seen if file.name != "__init__.py"}
 
 
-def data_files(modules: set[Path], root: Path = ROOT) -> set[str]:
-    """Give the paths of data in the project that modules name as `Path("bloodcells", …)`."""
-    found = set()
-    for file in modules:
-        for node in ast.walk(ast.parse((root / file).read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Path":
-                parts = [part.value for part in node.args if isinstance(part, ast.Constant)]
-                if len(parts) == len(node.args) and parts and parts[0] in PACKAGES:
-                    found.add("/".join(map(str, parts)))
-    return found
+def folders(start: Path, root: Path = ROOT) -> set[str]:
+    """Return what a stage must depend on: its own file, and the rooms of everything that it imports."""
+    return {"/".join(file.parts[:2]) for file in reached(start, root)}
 
 
-def sections(file: Path, root: Path = ROOT) -> set[str]:
-    """Give the sections of the parameters that a stage's own module reads from what it calls `params`."""
-    tree = ast.parse((root / file).read_text())
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "params":
-            found |= {"models" if node.attr == "model" else node.attr} - {"model_dump"}
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "params.model_dump":
-            include = [word.value for word in node.keywords if word.arg == "include"]
-            assert include, f"{file}: dumps all parameters, so that any change would run it again"
-            found |= set(ast.literal_eval(include[0]))
-    return found
-
-
-def declared(name: str) -> set[str]:
-    return {key.split(".")[0] for key in stage(name)["params"]}
-
-
-# ---- the checks
+def modules(folder: str) -> Iterator[Path]:
+    return (path.relative_to(ROOT) for path in sorted((ROOT / folder).rglob("*.py")))
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_a_stage_depends_on_the_code_it_imports_and_on_no_other(name: str) -> None:
-    code = {path for path in dependencies(name) if path.startswith(PACKAGES) and path.endswith(".py")}
-    expected = {path.as_posix() for path in reached(module(name))}
-    missing, idle = sorted(expected - code), sorted(code - expected)
+def test_a_stage_depends_on_its_own_file_and_on_the_rooms_it_imports(name: str) -> None:
+    assert re.match(rf"python -m stages\.{name}\b", STAGES[name]["cmd"])
+    expected, declared = folders(Path("stages", f"{name}.py")), code_dependencies(name)
+    missing, idle = sorted(expected - declared), sorted(declared - expected)
     assert not missing, f"{name}: add to deps: {', '.join(missing)}"
-    assert not idle, f"{name}: not imported, take out of deps: {', '.join(idle)}"
+    assert not idle, f"{name}: not imported, remove from deps: {', '.join(idle)}"
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_a_stage_depends_on_the_data_of_the_package_that_it_reads(name: str) -> None:
-    data = {path for path in dependencies(name) if path.startswith(PACKAGES) and not path.endswith(".py")}
-    assert data == data_files(reached(module(name)))
-    assert all((ROOT / path).is_file() for path in data)
+def test_a_stage_declares_the_parameters_that_its_schema_reads(name: str) -> None:
+    schema = importlib.import_module(f"stages.{name}").Parameters
+    if STAGES[name]["params"] == [{"params.yaml": None}]:  # the whole file
+        assert schema.model_config["extra"] == "forbid"
+        return
+    declared = {key.split(".")[0] for key in STAGES[name]["params"]}
+    assert declared == set(schema.model_fields)
+
+
+def test_training_depends_on_three_rooms_at_most() -> None:
+    assert len(code_dependencies("train") - {"stages/train.py"}) <= 3
+
+
+def test_every_module_of_stages_is_a_stage() -> None:
+    assert set(STAGES) == {path.stem for path in modules("stages")} - {"__init__"}
+
+
+def test_a_stage_explains_itself() -> None:
+    assert all(stage.get("desc") for stage in STAGES.values())
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_a_stage_declares_the_parameters_it_reads_and_no_others(name: str) -> None:
-    read = sections(module(name))
-    assert read <= set(Params.model_fields), f"{module(name)} reads what is no parameter"
-    missing, idle = sorted(read - declared(name)), sorted(declared(name) - read)
-    assert not missing, f"{name}: add to params: {', '.join(missing)}"
-    assert not idle, f"{name}: not read, take out of params: {', '.join(idle)}"
+def test_a_stage_answers_help(name: str, tmp_path: Path) -> None:
+    """In a folder without parameters, where running it would fail."""
+    command = [sys.executable, "-m", f"stages.{name}", "--help"]
+    result = subprocess.run(
+        command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(f"usage: python -m stages.{name}")
+    assert not list(tmp_path.iterdir())
 
 
-def test_every_module_of_stages_is_a_stage_of_its_name() -> None:
-    modules = {path.stem for path in (ROOT / "stages").glob("*.py")} - {"__init__"}
-    assert {name.rpartition(":")[2] for name in STAGES} == modules
-    assert all(module(name).stem == name.rpartition(":")[2] for name in STAGES)
+# ---- the rooms
 
 
-def test_every_stage_runs_in_the_root() -> None:
-    """Its paths are meant from there."""
-    for path, pipeline in PIPELINES.items():
-        for name, block in pipeline["stages"].items():
-            assert (ROOT / path).parent.joinpath(block.get("wdir", ".")).resolve() == ROOT.resolve(), f"{path}: {name}"
+def test_every_module_is_in_a_room() -> None:
+    assert {path.name for path in (ROOT / "bloodcells").glob("*.py")} == {"__init__.py", "__main__.py"}
+    assert {file.parts[1] for file in modules("bloodcells") if len(file.parts) > 2} == set(ROOMS)
 
 
-def test_packages_run_nothing_of_their_own() -> None:
-    """Importing a module runs its package's `__init__` too, which is among no stage's deps."""
-    for package in PACKAGES:
-        body = ast.parse((ROOT / package / "__init__.py").read_text()).body
-        assert all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in body)
+@pytest.mark.parametrize("room", ROOMS)
+def test_imports_go_down(room: str) -> None:
+    below = {*ROOMS[: ROOMS.index(room) + 1]}
+    for file in modules(f"bloodcells/{room}"):
+        for other in imports(file):
+            assert other.parts[0] == "bloodcells", f"{file} imports {other}"
+            assert other.parts[1] in below | {"__init__.py"}, f"{file} imports {other}, which is above it"
 
 
-def test_imports_and_reads_are_found_wherever_they_stand(tmp_path: Path) -> None:
-    (tmp_path / "bloodcells").mkdir()
-    (tmp_path / "stages").mkdir()
+def test_a_room_says_what_it_holds_and_runs_nothing() -> None:
+    """Importing a module runs the `__init__` of its packages as well."""
+    for file in modules("bloodcells"):
+        if file.name == "__init__.py":
+            body = ast.parse((ROOT / file).read_text()).body
+            assert [type(node) for node in body] == [ast.Expr], f"{file} must be one docstring"
+
+
+def test_commands_do_not_import_each_other() -> None:
+    for file in modules("bloodcells/cli"):
+        for other in imports(file):
+            shared = len(other.parts) == 3 or other.parts[1] != "cli"
+            assert shared or len(file.parts) == 3 or other.parts[2] == file.parts[2], f"{file} imports {other}"
+
+
+def test_imports_are_found_wherever_they_stand(tmp_path: Path) -> None:
     sources = {
-        "stages/a.py": "import numpy\nfrom bloodcells import one\n"
-        "def main():\n    import bloodcells.two as two\n    params = read()\n"
-        "    return params.clean.n_splits, params.model('x'), params.model_dump(include={'train'}), other.image",
-        "bloodcells/one.py": "from bloodcells.three import thing\nBOXES = Path('bloodcells', 'set', 'boxes.csv')\n",
-        "bloodcells/two.py": "",
-        "bloodcells/three.py": "from bloodcells import one\n",
-        "bloodcells/four.py": "",
+        "stages/a.py": "import numpy\nfrom bloodcells.one import x\ndef main():\n    import bloodcells.two.y as y\n",
+        "bloodcells/one/x.py": "from bloodcells.three.z import thing\n",
+        "bloodcells/two/y.py": "",
+        "bloodcells/three/z.py": "from bloodcells.one import x\n",
+        "bloodcells/four/w.py": "",
     }
     for name, text in sources.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     start = Path("stages/a.py")
-    assert {path.as_posix() for path in reached(start, tmp_path)} == {
-        "stages/a.py",
-        "bloodcells/one.py",
-        "bloodcells/two.py",
-        "bloodcells/three.py",
-    }
-    assert data_files(reached(start, tmp_path), tmp_path) == {"bloodcells/set/boxes.csv"}
-    assert sections(start, tmp_path) == {"clean", "models", "train"}
+    assert folders(start, tmp_path) == {"stages/a.py", "bloodcells/one", "bloodcells/two", "bloodcells/three"}
 
 
 def test_stages_that_need_no_torch_do_not_import_it() -> None:
-    code = "\n".join(
-        [
-            "import sys",
-            *(f"import stages.{module(name).stem}" for name in WITHOUT_TORCH),
-            "print(sorted({name.split('.')[0] for name in sys.modules} & {'torch', 'torchvision', 'lightning'}))",
-        ]
-    )
+    heavy = ("torch", "torchvision", "lightning", "dvclive")
+    code = f"import sys\nimport {', '.join(f'stages.{name}' for name in WITHOUT_TORCH)}\n"
+    code += f"print(sorted({{name.split('.')[0] for name in sys.modules}} & set({heavy})))"
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert shown == "[]\n"
-    for name in WITHOUT_TORCH:  # nor within functions
-        for file in reached(module(name)):
-            tree = ast.parse((ROOT / file).read_text())
-            names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-            names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-            heavy = {n for n in names if n.split(".")[0] in ("torch", "torchvision", "lightning", "dvclive")}
-            assert not heavy, f"{name} imports {file}, which imports {', '.join(heavy)}"
+
+
+# ---- parameters
+
+
+def _keys(content: Any) -> Iterator[str]:
+    if isinstance(content, dict):
+        for key, value in content.items():
+            yield str(key)
+            yield from _keys(value)
+
+
+def test_no_parameter_bears_a_name_that_dvc_s_run_cache_ignores() -> None:
+    """DVC's run cache ignores the values of keys of these names: https://github.com/treeverse/dvc/issues/10296."""
+    assert not {"size", "nfiles"} & set(_keys(yaml.safe_load((ROOT / "params.yaml").read_text())))

@@ -100,11 +100,11 @@ def test_a_table_comes_back_as_it_was_written(tmp_path: Path) -> None:
         (b"image,lable\na,b\n", "no column label"),
         (b"image,label\na,b\nc\n", "line 3"),
         (b"image,label\na,b,c\n", "line 2"),
-        (b"image,label\n\xff\xfe,b\n", "is no table"),
-        (b'image,label\n"' + b"a" * 200_000, "is no table"),
+        (b"image,label\n\xff\xfe,b\n", "is not a table"),
+        (b'image,label\n"' + b"a" * 200_000, "is not a table"),
     ],
 )
-def test_a_table_that_is_none_says_how_to_make_it_anew(tmp_path: Path, content: bytes | None, said: str) -> None:
+def test_a_broken_table_is_an_error_with_a_remedy(tmp_path: Path, content: bytes | None, said: str) -> None:
     path = tmp_path / "a.csv"
     if content is not None:
         path.write_bytes(content)

@@ -17,6 +17,9 @@ from tests import project
 MODELS = ("resnet", "efficientnet", "alexnet")
 
 
+SENTENCE = Path("bloodcells", "reporting", "templates", "comparison.md.j2")
+
+
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = project.copy(tmp_path_factory.mktemp("clone"))
@@ -51,14 +54,14 @@ def test_each_model_leaves_its_headline_and_its_predictions(clone: Path) -> None
 def test_each_cell_is_tested_by_the_network_of_its_own_fold(clone: Path) -> None:
     with (clone / "plots" / "rendered" / "predictions" / "resnet.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["fold"] == "1"]
-    checkpoint = Checkpoint.load(clone / "artifacts" / "rendered" / "models" / "resnet" / "1.ckpt")
+    checkpoint = Checkpoint.load(clone / "artifacts" / "rendered" / "models" / "resnet" / "1" / "checkpoint.ckpt")
     pixels = open_pixels(clone / "artifacts" / "rendered" / "pixels").take([row["image"] for row in rows])
     expected = predict(checkpoint.network(), pixels, checkpoint)
     assert np.allclose([[float(row[name]) for name in CLASSES] for row in rows], expected, atol=1e-5)
 
 
 def test_the_comparison_names_every_model(clone: Path) -> None:
-    shown = project.done("python", "-m", "stages.compare", "--show", cwd=clone)
+    shown = project.done("python", "-m", "stages.report", "--show", cwd=clone)
     assert all(model in shown for model in MODELS)
     assert "nan" not in shown.lower()
 
@@ -78,7 +81,7 @@ def test_one_model_s_rate_concerns_that_model_alone(clone: Path) -> None:
     params = (clone / "params.yaml").read_text()
     try:
         project.set_params(clone, {"models.alexnet.learning_rate": 0.0009})
-        after = {"compare", "calibrate", "attention", "checks", "doubt"}
+        after = {"grad_cam", "compare", "calibrate", "check_models", "label_issues", "report", "check_parameters"}
         assert stale(clone) == {"train@alexnet-0", "train@alexnet-1", "evaluate@alexnet", *after}
     finally:
         (clone / "params.yaml").write_text(params)
@@ -106,9 +109,9 @@ def test_an_experiment_trains_what_it_changes_and_shows_in_the_diff(clone: Path)
 def test_the_plots_page_is_made(clone: Path) -> None:
     project.done("dvc", "plots", "show", cwd=clone)
     page = (clone / "dvc_plots" / "index.html").read_text()
-    for chart in ("comparison", "curves", *(f"predictions/{model}" for model in MODELS)):
+    for chart in ("accuracy", "curves", *(f"predictions/{model}" for model in MODELS)):
         assert chart in page
-    assert page.count("<img") >= 7  # explore's four pictures and the worst mistakes of three models
+    assert page.count("<img") >= 9  # average, samples, label issues, and of three models mistakes and Grad-CAM
 
 
 def test_one_stage_can_be_named(clone: Path) -> None:
@@ -127,3 +130,28 @@ def test_the_graph_leads_from_download_to_compare(clone: Path) -> None:
     graph = project.done("dvc", "dag", "--dot", cwd=clone)
     for before, after in (("download", "clean"), ("prepare", "train@resnet-0"), ("evaluate@resnet", "compare")):
         assert f'"{before}" -> "{after}"' in graph
+
+
+def test_a_changed_sentence_concerns_the_report_alone(clone: Path) -> None:
+    before = (clone / SENTENCE).read_text()
+    try:
+        (clone / SENTENCE).write_text(before + "\nAnother sentence.\n")
+        assert stale(clone) == {"report"}
+    finally:
+        (clone / SENTENCE).write_text(before)
+
+
+def test_no_other_room_can_make_a_network_train_again(clone: Path) -> None:
+    """The stages before training run again, write the same, and training is skipped."""
+    rooms = ("cli", "datasets", "evaluation", "imaging", "inference", "reporting", "splits")
+    added = [clone / "bloodcells" / room / "extra.py" for room in rooms]
+    for module in added:
+        module.write_text('"""Another module."""\n')
+    try:
+        out = project.done("dvc", "repro", "train@resnet-0", cwd=clone)
+        assert "Running stage 'prepare'" in out
+        assert "Stage 'train@resnet-0' didn't change, skipping" in out
+    finally:
+        for module in added:
+            module.unlink()
+        project.done("dvc", "repro", "train@resnet-0", cwd=clone)

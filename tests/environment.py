@@ -11,4 +11,5 @@ def lend(clone: Path) -> None:
     for name in ("bin", "lib", "pyvenv.cfg"):
         if (Path(sys.prefix) / name).exists():
             (own / name).symlink_to(Path(sys.prefix) / name)
-    (own / "ready").touch()  # newer than requirements.txt: nothing is to be installed
+    for marker in ("ready", "ready-dev"):
+        (own / marker).touch()  # newer than the requirements: nothing is to be installed

@@ -12,7 +12,7 @@ from bloodcells.core.errors import run
 from bloodcells.core.files import read_csv, atomic_folder, write_csv, write_json
 from bloodcells.core.geometry import Box
 from bloodcells.core.parameters import Params, read_params
-from bloodcells.core.pixels import INDEX, Pixels, open_pixels
+from bloodcells.core.pixels import INDEX, PreparedCells, open_pixels
 from bloodcells.datasets.annotations import MARGIN, white_cells
 from bloodcells.evaluation.grad_cam import NoMapsError, grad_cam
 from bloodcells.evaluation.pointing_game import (
@@ -86,7 +86,7 @@ def _views(params: Params, images: Collection[str]) -> dict[str, View]:
     return views
 
 
-def _maps(folder: Path, p: Predictions, pixels: Pixels) -> dict[str, Plane]:
+def _maps(folder: Path, p: Predictions, pixels: PreparedCells) -> dict[str, Plane]:
     """Give for each image the map of its predicted class, by the network of the fold that tested it.
 
     It is that of the image as it is, where the prediction may be a mean over its rotations and mirror images.
@@ -113,7 +113,7 @@ def _play(maps: Mapping[str, Plane], targets: Mapping[str, Mask]) -> Game | None
 
 
 def _pair(
-    pixels: Pixels, maps: Mapping[str, Plane], frames: Mapping[str, Mask], image: str
+    pixels: PreparedCells, maps: Mapping[str, Plane], frames: Mapping[str, Mask], image: str
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Draw a cell, and the same under its map with what marks the map's peak and the annotated cell."""
     (cell,) = pixels.take([image])

@@ -9,7 +9,7 @@ from PIL import Image
 from bloodcells.core.errors import run
 from bloodcells.core.files import write_csv
 from bloodcells.core.parameters import read_params
-from bloodcells.core.pixels import Pixels, open_pixels
+from bloodcells.core.pixels import PreparedCells, open_pixels
 from bloodcells.evaluation.label_issues import Doubt, columns, doubts, table, twins
 from bloodcells.imaging.near_duplicates import CROP, SAME_PLACE, similarity, thumbnail
 from bloodcells.inference.predictions import read_predictions
@@ -44,7 +44,7 @@ def _most(found: Sequence[Doubt], models: int) -> int:
     return sum(2 * doubt.against > models for doubt in found)
 
 
-def _contradicted(found: Sequence[Doubt], models: int, cells: int, pixels: Pixels) -> list[Row]:
+def _contradicted(found: Sequence[Doubt], models: int, cells: int, pixels: PreparedCells) -> list[Row]:
     shown = [doubt for doubt in found if 2 * doubt.against > models][:SHOWN]
     cards = [
         Card(
@@ -68,7 +68,7 @@ def _contradicted(found: Sequence[Doubt], models: int, cells: int, pixels: Pixel
     return [Row("" if start else heading, cards[start : start + ACROSS]) for start in starts]
 
 
-def _twins(found: Sequence[Doubt], models: int, pixels: Pixels) -> list[Row]:
+def _twins(found: Sequence[Doubt], models: int, pixels: PreparedCells) -> list[Row]:
     """Show each pair of images of one cell under two labels, on a row of its own."""
     doubted = {doubt.image: doubt for doubt in found}
     pairs = sorted({tuple(sorted((doubt.image, doubt.twin))) for doubt in found if doubt.twin})

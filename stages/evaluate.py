@@ -13,7 +13,7 @@ from bloodcells.core.classes import CLASSES
 from bloodcells.core.errors import InputError, run
 from bloodcells.core.files import read_csv, write_csv, write_json
 from bloodcells.core.parameters import Params, read_params
-from bloodcells.core.pixels import Pixels, open_pixels
+from bloodcells.core.pixels import PreparedCells, open_pixels
 from bloodcells.evaluation.calibration import negative_log_likelihood
 from bloodcells.evaluation.metrics import CLASS_COLUMNS, ROC_COLUMNS, class_table, headline, roc_table, worst_mistakes
 from bloodcells.inference.predictions import Predictions, predictions, write_predictions
@@ -61,7 +61,7 @@ def main() -> None:
     )
 
 
-def _predictions(params: Params, model: str, fold: int, pixels: Pixels) -> tuple[Predictions, Predictions]:
+def _predictions(params: Params, model: str, fold: int, pixels: PreparedCells) -> tuple[Predictions, Predictions]:
     """Give what the network of one fold says of its validation part and of its test part."""
     checkpoint = _checkpoint(params, model, fold)
     network = checkpoint.network()
@@ -85,7 +85,7 @@ def _together(parts: Sequence[Predictions]) -> Predictions:
     )
 
 
-def _predictor(params: Params, model: str, validation: Predictions, pixels: Pixels) -> Predictor:
+def _predictor(params: Params, model: str, validation: Predictions, pixels: PreparedCells) -> Predictor:
     """Make what `bloodcells predict` uses: the first fold's network, and a rule from the validation parts of all.
 
     The first, since nothing tells which is best: each has a validation part of its own, and the least loss would name
@@ -101,8 +101,8 @@ def _predictor(params: Params, model: str, validation: Predictions, pixels: Pixe
         risk=params.evaluate.target_error,
         cells=len(validation.images),
         views=params.evaluate.tta,
-        smear=pixels.smear,
-        palest=pixels.palest,
+        smear=pixels.image_size,
+        palest=pixels.min_stain,
     )
 
 

@@ -10,7 +10,7 @@ from bloodcells.core.classes import CLASSES
 from bloodcells.core.errors import run
 from bloodcells.core.files import read_csv
 from bloodcells.core.parameters import Params, read_params
-from bloodcells.core.pixels import Pixels, open_pixels
+from bloodcells.core.pixels import PreparedCells, open_pixels
 from bloodcells.inference.probabilities import predict
 from bloodcells.models.checkpoints import load_checkpoint
 from bloodcells.training.augmentation import Augmentation
@@ -38,7 +38,7 @@ def main() -> None:
     print(f"{model}: {len(answers.image)} rows, each answered as it is and {DRAWS} times randomly changed")
 
 
-def _answers(params: Params, protocol: str, folder: Path, model: str, fold: int, pixels: Pixels) -> Iterator[Answers]:
+def _answers(params: Params, protocol: str, folder: Path, model: str, fold: int, pixels: PreparedCells) -> Iterator[Answers]:
     checkpoint = load_checkpoint(folder / "models" / model / f"{fold}.ckpt", params.image)
     network = checkpoint.network()
     strength = Augmentation(**params.train.augment.model_dump())

@@ -16,7 +16,7 @@ from bloodcells.core.classes import CLASSES
 from bloodcells.core.errors import InputError, run
 from bloodcells.core.files import read_csv, atomic_folder, write_csv, write_json
 from bloodcells.core.parameters import Params, read_params
-from bloodcells.core.pixels import Pixels, open_pixels
+from bloodcells.core.pixels import PreparedCells, open_pixels
 from bloodcells.models import networks
 from bloodcells.models.architectures import build
 from bloodcells.models.checkpoints import Checkpoint
@@ -114,7 +114,7 @@ class _Curves:
             shutil.copytree(self._folder, folder, dirs_exist_ok=True)
 
 
-def cells_of(pixels: Pixels, rows: list[dict[str, str]], part: str) -> Cells:
+def cells_of(pixels: PreparedCells, rows: list[dict[str, str]], part: str) -> Cells:
     """Give the cells of one part of a split, a repeated row as often as it stands there."""
     chosen = [row for row in rows if row["part"] == part]
     return Cells(

@@ -26,7 +26,7 @@ from bloodcells.inference.probabilities import predict
 from bloodcells.models.architectures import build
 from bloodcells.models.checkpoints import load_checkpoint
 from bloodcells.reporting.markdown import paragraph, table
-from bloodcells.splits.resampling import balance
+from bloodcells.splits.resampling import resample
 from bloodcells.training.loop import train
 from stages.train import cells_of, recipe_of
 
@@ -75,7 +75,7 @@ def thinned(rows: Sequence[Row], share: float, params: Params, fold: int) -> lis
         random.Random(f"{params.clean.seed} {fold} {name}").shuffle(of_class)
         kept += of_class[: max(1, round(share * len(of_class)))]
     labels = [label[image] for image in kept]  # the share of a class that is left out has been left out before
-    repeated = balance(labels, {}, params.clean.oversample, params.clean.seed + fold)
+    repeated = resample(labels, {}, params.clean.oversample, params.clean.seed + fold)
     training = [{"image": kept[place], "label": labels[place], "part": "train"} for place in repeated]
     return training + [row for row in rows if row["part"] != "train"]
 

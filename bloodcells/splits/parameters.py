@@ -7,7 +7,7 @@ from bloodcells.core.parameters import Proportion, Section, Seed
 
 
 class CleanParameters(Section):
-    """How cells are assigned to folds and resampled."""
+    """How cells are assigned to folds, and training parts resampled."""
 
     n_splits: int = Field(ge=2)
     seed: Seed

@@ -1,4 +1,4 @@
-"""Balancing the classes of a training part: downsampling and oversampling."""
+"""Resampling of the training part, so that its classes are closer in size."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,25 +11,26 @@ from numpy.typing import NDArray
 Indices = NDArray[np.int64]
 
 
-def balance(
+def resample(
     labels: Sequence[str], downsample: Mapping[str, float], oversample: Mapping[str, float], seed: int
 ) -> Indices:
-    """Choose cells, with repetitions, so that the classes are nearer in size.
+    """Downsample, then oversample classes at random.
 
     Args:
-        labels: of the cells to choose from.
-        downsample: share of a class to leave out, at random.
-        oversample: share of the then largest class up to which a class is repeated, at random.
+        labels: labels of the cells.
+        downsample: fraction of a class to leave out.
+        oversample: repeat a class up to this fraction of the largest class after downsampling.
+        seed: random seed.
 
     Returns:
-        Sorted indices into `labels`.
+        Sorted indices into `labels`; oversampled cells are repeated.
     """
     names = np.asarray(labels)
     indices = np.arange(len(names)).reshape(-1, 1)
     counts = Counter(labels)
-    keep = {name: max(1, round(count * (1 - downsample.get(name, 0.0)))) for name, count in counts.items()}
-    indices, names = RandomUnderSampler(sampling_strategy=keep, random_state=seed).fit_resample(indices, names)
-    largest = max(keep.values())
-    grow = {name: max(count, round(largest * oversample.get(name, 0.0))) for name, count in keep.items()}
-    indices, _ = RandomOverSampler(sampling_strategy=grow, random_state=seed).fit_resample(indices, names)
+    kept = {name: max(1, round(count * (1 - downsample.get(name, 0.0)))) for name, count in counts.items()}
+    indices, names = RandomUnderSampler(sampling_strategy=kept, random_state=seed).fit_resample(indices, names)
+    largest = max(kept.values())
+    grown = {name: max(count, round(largest * oversample.get(name, 0.0))) for name, count in kept.items()}
+    indices, _ = RandomOverSampler(sampling_strategy=grown, random_state=seed).fit_resample(indices, names)
     return np.sort(indices[:, 0])

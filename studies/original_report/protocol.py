@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
 
-from bloodcells.splits.resampling import balance
+from bloodcells.splits.resampling import resample
 
 Indices = NDArray[np.int64]
 
@@ -52,7 +52,7 @@ def faulty_split(
     """
     rest = np.flatnonzero(folds != test_fold)
     names = [labels[cell] for cell in rest.tolist()]
-    copies = rest[balance(names, LEFT_OUT, oversample, seed + test_fold)]
+    copies = rest[resample(names, LEFT_OUT, oversample, seed + test_fold)]
     dealt = np.random.default_rng([seed, test_fold]).permutation(len(copies))
     held = max(1, round(validation * len(copies)))
     return FaultySplit(

@@ -11,8 +11,8 @@ from bloodcells.evaluation import checks as guards
 from bloodcells.evaluation.checks import Cell, Finding, Row
 from bloodcells.imaging.near_duplicates import similarity
 from bloodcells.inference.predictions import Predictions, predictions
-from bloodcells.splits.folds import assign_folds, split
-from bloodcells.splits.resampling import balance
+from bloodcells.splits.folds import assign_folds, split_cells
+from bloodcells.splits.resampling import resample
 
 PUBLISHED = {"neutrophil": 206, "eosinophil": 88, "lymphocyte": 33, "monocyte": 20}
 DOWN, UP = {"neutrophil": 0.1}, {"eosinophil": 0.8, "lymphocyte": 0.8, "monocyte": 0.8}
@@ -29,8 +29,8 @@ def made(down: dict[str, float] = DOWN, up: dict[str, float] = UP) -> Dealt:
     cells = [Cell(f"{i}.jpg", label, int(fold)) for i, (label, fold) in enumerate(zip(labels, dealt, strict=True))]
     splits = {}
     for fold in range(FOLDS):
-        parts = split(labels, groups, dealt, fold, validation=0.125, downsample=down, oversample=up, seed=1)
-        named = {"train": parts.balanced, "validation": parts.validation, "test": parts.test}
+        parts = split_cells(labels, groups, dealt, fold, validation=0.125, downsample=down, oversample=up, seed=1)
+        named = {"train": parts.resampled, "validation": parts.validation, "test": parts.test}
         splits[fold] = [Row(cells[i].image, labels[i], part) for part, indices in named.items() for i in indices]
     return cells, splits
 
@@ -85,7 +85,7 @@ def test_oversampling_before_the_split_is_caught(dealt: Dealt) -> None:
     """A fault of the original report: copies were made first and then dealt, so that they stood on both sides."""
     cells, _ = dealt
     labels = [cell.label for cell in cells]
-    copied = balance(labels, DOWN, UP, seed=1)
+    copied = resample(labels, DOWN, UP, seed=1)
     rng = np.random.default_rng(1)
     splits = {
         fold: [

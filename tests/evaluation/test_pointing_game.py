@@ -14,7 +14,7 @@ from bloodcells.evaluation.pointing_game import (
     view_of_crop,
     view_of_whole,
 )
-from bloodcells.imaging.cropping import cut, letterbox
+from bloodcells.imaging.cropping import letterbox, resize_crop
 
 SIZE = 160
 
@@ -37,7 +37,7 @@ def agree(pixels: np.ndarray, mask: np.ndarray) -> None:
 @pytest.mark.parametrize("crop", [Box(238, 142, 494, 398), Box(0, 224, 256, 480), Box(300, 100, 420, 220)])
 def test_in_a_crop_the_target_is_where_the_cell_is_seen(crop: Box) -> None:
     cell = Box(crop.left + 20, crop.top + 56, crop.left + 88, crop.top + 98)
-    pixels = cut(smear(640, 480, cell), crop, SIZE)
+    pixels = resize_crop(smear(640, 480, cell), crop, SIZE)
     agree(pixels, target([cell], view_of_crop(crop, SIZE), SIZE))
 
 
@@ -53,7 +53,7 @@ def test_the_margin_is_that_of_a_box_and_several_boxes_make_one_target() -> None
     mask = target(boxes, view, 120, margin=3)
     for y, x in np.random.default_rng(0).integers(0, 120, (300, 2)):
         point = Point(view.left + (x + 0.5) * view.across, view.top + (y + 0.5) * view.down, 0)
-        assert mask[y, x] == any(box.holds(point, 3) for box in boxes)
+        assert mask[y, x] == any(box.contains(point, 3) for box in boxes)
     assert mask.sum() > target(boxes, view, 120).sum()
 
 

@@ -11,7 +11,7 @@ PURPLE, PINK, PLASMA = (120, 60, 160), (205, 150, 140), (225, 220, 215)
 
 
 def smear(size: tuple[int, int], at: tuple[float, float], radius: float) -> Image.Image:
-    """A purple disc among pink ones, and a purple speck far from it."""
+    """Draw a purple disc among pink ones, and a purple speck far from it."""
     image = Image.new("RGB", size, PLASMA)
     draw = ImageDraw.Draw(image)
     for x in range(0, size[0], int(3 * radius)):
@@ -24,30 +24,30 @@ def smear(size: tuple[int, int], at: tuple[float, float], radius: float) -> Imag
 
 @pytest.mark.parametrize("scale", [0.5, 1, 3])
 @pytest.mark.parametrize("at", [(200, 150), (500, 90), (90, 400), (600, 460)])
-def test_the_cell_is_found_wherever_it_lies_at_any_resolution(at: tuple[int, int], scale: float) -> None:
+def test_the_cell_is_found_at_any_position_and_resolution(at: tuple[int, int], scale: float) -> None:
     x, y = at[0] * scale, at[1] * scale
     point = find_cell(smear((int(640 * scale), int(480 * scale)), (x, y), 45 * scale))
     assert abs(point.x - x) < 15 * scale
     assert abs(point.y - y) < 15 * scale
 
 
-def test_drawn_cells_of_each_class_are_found() -> None:
+def test_synthetic_cells_of_each_class_are_found() -> None:
     drawn = {smear.cells[0]: smear for smear in plan(20, seed=3) if smear.drawn and len(smear.cells) == 1}
     assert len(drawn) == 5
     for label, scene in drawn.items():
         pixels, markings = render(scene)
         boxes = [Box(m.left, m.top, m.right, m.bottom) for m in markings if m.name == "WBC"]
-        assert any(box.holds(find_cell(Image.fromarray(pixels))) for box in boxes), label
+        assert any(box.contains(find_cell(Image.fromarray(pixels))) for box in boxes), label
 
 
 @pytest.mark.parametrize("color", [(200, 200, 200), (0, 0, 0), (120, 220, 120)])
-def test_an_image_without_stain_has_no_cell(color: tuple[int, int, int]) -> None:
+def test_an_image_without_stain_is_an_error(color: tuple[int, int, int]) -> None:
     with pytest.raises(InputError, match="no stained cell"):
         find_cell(Image.new("RGB", (64, 48), color))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5000, 3), (3, 5000)])
-def test_odd_shapes_are_no_obstacle(size: tuple[int, int]) -> None:
+def test_extreme_aspect_ratios_are_handled(size: tuple[int, int]) -> None:
     point = find_cell(Image.new("RGB", size, PURPLE))
     box = crop_around(point, size, 256)
     assert 0 <= point.x <= size[0]

@@ -17,7 +17,7 @@ HEIGHT, WIDTH = 60, 80
 
 
 def textures(count: int) -> NDArray[np.float32]:
-    """Make images of blobs that have nothing in common, larger than a frame by half to each side."""
+    """Return images of unrelated blobs, twice as wide and as high as a frame."""
     noise = np.random.default_rng(0).normal(0, 1, (count, 2 * HEIGHT, 2 * WIDTH))
     return np.asarray(gaussian_filter(noise, (0, 1.5, 1.5)) * 200 + 128, dtype=np.float32)
 
@@ -26,7 +26,7 @@ def frame(texture: NDArray[np.float32], left: int = 40, top: int = 30) -> NDArra
     return np.asarray(texture[top : top + HEIGHT, left : left + WIDTH], dtype=np.float32)
 
 
-def test_the_same_part_of_a_smear_is_one_group_moved_or_not() -> None:
+def test_images_of_the_same_part_of_a_smear_are_one_group() -> None:
     one, two, three = textures(3)
     tilt = np.linspace(0, 60, WIDTH, dtype=np.float32)
     noise = np.random.default_rng(1).normal(0, 10, (HEIGHT, WIDTH)).astype(np.float32)
@@ -34,14 +34,14 @@ def test_the_same_part_of_a_smear_is_one_group_moved_or_not() -> None:
         frame(one),
         frame(two),
         frame(three),
-        frame(one) * 0.7 + 20 + tilt,  # another exposure, another light
+        frame(one) * 0.7 + 20 + tilt,  # other exposure and illumination
         frame(two) + noise,
-        frame(three, left=60, top=20),  # a quarter of the frame to the right, a sixth up
+        frame(three, left=60, top=20),  # shifted by a quarter of the width and a sixth of the height
     ]
     assert near_duplicate_groups(np.stack(images), 0.75).tolist() == [0, 1, 2, 0, 1, 2]
 
 
-def test_chains_of_pairs_are_one_group() -> None:
+def test_a_chain_of_near_duplicates_is_one_group() -> None:
     smear = textures(1)[0]
     images = np.stack([frame(smear, left) for left in (0, 40, 79)])
     alike = similarity(images)
@@ -49,13 +49,13 @@ def test_chains_of_pairs_are_one_group() -> None:
     assert len(set(near_duplicate_groups(images, 0.75).tolist())) == 1
 
 
-def test_plain_images_are_no_duplicates_of_anything() -> None:
+def test_uniform_images_are_not_near_duplicates() -> None:
     images = np.stack([np.full((HEIGHT, WIDTH), value, np.float32) for value in (0, 128, 128)])
     assert len(set(near_duplicate_groups(images, 0.75).tolist())) == 3
 
 
-def test_neighbours_share_their_surroundings_but_not_their_place() -> None:
-    """Two cells half a crop apart: their crops overlap by half, which tells the smear and not the cell."""
+def test_crops_of_neighboring_cells_are_not_near_duplicates() -> None:
+    """Two cells half a crop apart: their crops overlap by half, so they show the same smear but not the same cell."""
     smear = textures(1)[0]
     crops = np.stack([smear[30:70, left : left + 40] for left in (20, 24, 40)])
     anywhere, in_place = similarity(crops, OVERLAP), similarity(crops, SAME_PLACE)
@@ -63,7 +63,7 @@ def test_neighbours_share_their_surroundings_but_not_their_place() -> None:
     assert in_place[0, 1] > 0.75 > in_place[0, 2]
 
 
-def test_thumbnails_are_grey_means_in_rows_and_columns() -> None:
+def test_a_thumbnail_has_mean_gray_values() -> None:
     image = Image.new("RGB", (160, 120), "white")
     image.paste((100, 100, 100), (0, 0, 2, 2))
     small = thumbnail(image, SMEAR)

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bloodcells.core.geometry import Box, Point
-from bloodcells.imaging.cropping import crop_around, cut, letterbox
-from bloodcells.imaging.localization import SIGMA, THUMBNAIL, find_stained
+from bloodcells.imaging.cropping import crop_around, letterbox, resize_crop
+from bloodcells.imaging.localization import SIGMA, THUMBNAIL, find_stain_peaks
 from bloodcells.imaging.opening import open_rgb
 from bloodcells.inference.predictor import Predictor
 
@@ -66,12 +66,12 @@ def look(path: Path, predictor: Predictor, thumbnail: int) -> Seen:
     """
     image = open_rgb(path, remedy="fetch it again")
     size = image.size
-    stained = find_stained(image)
+    stained = find_stain_peaks(image)
     shown = None
     taken = predictor.checkpoint
     if stained and taken.frame == "cell":
         box = crop_around(stained[0], size, taken.crop)
-        shown = Shown(box, cut(image, box, taken.size))
+        shown = Shown(box, resize_crop(image, box, taken.size))
     elif stained:
         shown = Shown(Box(0, 0, *size), letterbox(image, taken.size))
     image.thumbnail((thumbnail, thumbnail))

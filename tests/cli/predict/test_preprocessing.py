@@ -8,7 +8,7 @@ from tests.cli.predict.slides import MIDDLE, PLASMA, PURPLE, slide
 from bloodcells.cli.predict.preprocessing import Seen, look
 from bloodcells.core.errors import InputError
 from bloodcells.core.geometry import Box
-from bloodcells.imaging.localization import find_stained
+from bloodcells.imaging.localization import find_stain_peaks
 from bloodcells.inference.predictor import Predictor
 from bloodcells.models.checkpoints import Checkpoint
 from bloodcells.models.normalization import STD, MEAN
@@ -113,7 +113,7 @@ def test_a_cell_no_paler_than_those_trained_on_is_a_cell(tmp_path: Path) -> None
 
 def test_a_file_that_is_no_image_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_text("text")
-    with pytest.raises(InputError, match=r"a.jpg is no image that can be read: fetch it again$"):
+    with pytest.raises(InputError, match=r"a.jpg is not an image that can be read: fetch it again$"):
         see(tmp_path / "a.jpg")
 
 
@@ -121,7 +121,7 @@ def test_the_strongest_stain_comes_first_and_neighbours_are_one(tmp_path: Path) 
     path = slide(tmp_path / "a.png", (120, 240), stain=(150, 100, 180))
     image = Image.open(path)
     image.paste(PURPLE, (460, 200, 560, 300))
-    points = find_stained(image)
+    points = find_stain_peaks(image)
     assert abs(points[0].x - 510) < 10
     assert abs(points[1].x - 120) < 20
     assert points[0].stain > points[1].stain

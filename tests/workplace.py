@@ -1,4 +1,4 @@
-"""A folder to run a stage in: the project's parameters, some of them changed, and a small raw set that was drawn."""
+"""A folder to run a stage in: the project's parameters, with changes, and a small synthetic raw data set."""
 
 import os
 import shutil
@@ -10,24 +10,34 @@ from typing import Any
 import pytest
 
 from bloodcells.core.errors import run
-from bloodcells.datasets.synthetic import smears
+from bloodcells.core.paths import DatasetPaths
+from bloodcells.datasets.synthetic.generate import generate
 from tests.project import set_params
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = ROOT.parent / "shared" / "bccd" / "dataset-master"
 IMAGES, SEED = 30, 7
-RAW = Path("artifacts", "rendered", "raw")
+PATHS = DatasetPaths("rendered")
+RAW = PATHS.raw
 
 
 def draw(folder: Path) -> Path:
+    """Generate the raw data set."""
     folder.mkdir(parents=True)
-    smears.draw(folder, images=IMAGES, seed=SEED, progress=False, processes=1)
+    generate(folder, images=IMAGES, seed=SEED, progress=False, processes=1)
     return folder
 
 
 def make(folder: Path, raw: Path, dataset: str = "rendered", **changes: Any) -> Path:
-    """Fill a new folder with params.yaml and a copy of the raw set; `changes` has dots as double underscores."""
-    copy = folder / "artifacts" / dataset / "raw"
+    """Fill a new folder with params.yaml and a copy of the raw data set.
+
+    Args:
+        folder: the folder.
+        raw: the data set to copy.
+        dataset: its name.
+        changes: values of params.yaml by their keys, with `__` for the dots in these.
+    """
+    copy = folder / DatasetPaths(dataset).raw
     copy.parent.mkdir(parents=True)
     shutil.copytree(raw, copy, copy_function=shutil.copyfile)
     shutil.copyfile(ROOT / "params.yaml", folder / "params.yaml")
@@ -36,11 +46,13 @@ def make(folder: Path, raw: Path, dataset: str = "rendered", **changes: Any) -> 
 
 
 def table(path: Path) -> list[dict[str, str]]:
+    """Read a CSV file without quotes."""
     header, *rows = (line.split(",") for line in path.read_text().splitlines())
     return [dict(zip(header, row, strict=True)) for row in rows]
 
 
 def run_stage(name: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a stage in a process of its own, as DVC does."""
     return subprocess.run(
         [sys.executable, "-m", f"stages.{name}"],
         cwd=folder,
@@ -53,13 +65,13 @@ def run_stage(name: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def files(folder: Path) -> set[str]:
-    """Name all files and folders but the raw set, hidden ones too."""
+    """List all files and folders, hidden ones too, except the raw data set."""
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
     return {name for name in names if "/raw/" not in name}
 
 
 def error_of(main: Any) -> str:
-    """Run a stage that must end with a message, and give it: one line, as the user reads it."""
+    """Run a stage that must end with a one-line error, and return that line."""
     with pytest.raises(SystemExit) as ended:
         run(main)
     message = str(ended.value)

@@ -2,8 +2,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from bloodcells.core.errors import InputError
-from bloodcells.core.geometry import Box
-from bloodcells.datasets.synthetic.smears import plan, render
+from bloodcells.datasets.synthetic.plan import plan_smears
+from bloodcells.datasets.synthetic.scene import render
 from bloodcells.imaging.cropping import crop_around
 from bloodcells.imaging.localization import find_cell
 
@@ -32,12 +32,12 @@ def test_the_cell_is_found_at_any_position_and_resolution(at: tuple[int, int], s
 
 
 def test_synthetic_cells_of_each_class_are_found() -> None:
-    drawn = {smear.cells[0]: smear for smear in plan(20, seed=3) if smear.drawn and len(smear.cells) == 1}
-    assert len(drawn) == 5
-    for label, scene in drawn.items():
-        pixels, markings = render(scene)
-        boxes = [Box(m.left, m.top, m.right, m.bottom) for m in markings if m.name == "WBC"]
-        assert any(box.contains(find_cell(Image.fromarray(pixels))) for box in boxes), label
+    scenes = {smear.cells[0]: smear for smear in plan_smears(20, seed=3) if smear.has_image and len(smear.cells) == 1}
+    assert len(scenes) == 5
+    for label, scene in scenes.items():
+        pixels, boxes = render(scene)
+        point = find_cell(Image.fromarray(pixels))
+        assert any(box.contains(point) for box in boxes if box.name == "WBC"), label
 
 
 @pytest.mark.parametrize("color", [(200, 200, 200), (0, 0, 0), (120, 220, 120)])

@@ -1,1 +1,1 @@
-"""The synthetic data set: blood smears drawn from a seed."""
+"""The synthetic data set `rendered`: blood smears generated from a seed."""

@@ -3,10 +3,11 @@
 from pydantic import Field
 
 from bloodcells.core.parameters import Section, Seed
+from bloodcells.datasets.synthetic.plan import MIN_IMAGES
 
 
 class SyntheticParameters(Section):
-    """How many smears are drawn, and from which seed."""
+    """Number of synthetic smears, and their seed."""
 
-    images: int = Field(ge=20)
+    images: int = Field(ge=MIN_IMAGES)
     seed: Seed

@@ -11,11 +11,14 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from bloodcells.core.geometry import Point
 from bloodcells.datasets.labels import read_label_table
-from bloodcells.datasets.synthetic.smears import Marking, Smear, counts, draw, plan, render
+from bloodcells.datasets.synthetic.generate import generate
+from bloodcells.datasets.synthetic.plan import Smear, class_counts, plan_smears
+from bloodcells.datasets.synthetic.scene import BoundingBox, render
 
 IMAGES, SEED = 40, 7
-Rendered = tuple[Smear, NDArray[np.uint8], tuple[Marking, ...]]
+Rendered = tuple[Smear, NDArray[np.uint8], tuple[BoundingBox, ...]]
 
 
 def _bytes(folder: Path) -> dict[str, bytes]:
@@ -25,13 +28,13 @@ def _bytes(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("rendered")
-    draw(folder, IMAGES, SEED, progress=False, processes=1)
+    generate(folder, IMAGES, SEED, progress=False, processes=1)
     return folder
 
 
 @pytest.fixture(scope="module")
 def rendered() -> list[Rendered]:
-    return [(smear, *render(smear)) for smear in plan(IMAGES, SEED) if smear.drawn]
+    return [(smear, *render(smear)) for smear in plan_smears(IMAGES, SEED) if smear.has_image]
 
 
 def _pictures(folder: Path) -> list[Path]:
@@ -43,37 +46,37 @@ def _thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
     return np.asarray(grey, dtype=float).ravel()
 
 
-def _white(boxes: tuple[Marking, ...]) -> list[Marking]:
+def _white(boxes: tuple[BoundingBox, ...]) -> list[BoundingBox]:
     return [box for box in boxes if box.name == "WBC"]
 
 
-def test_same_seed_gives_same_bytes_with_any_number_of_processes(folder: Path, tmp_path: Path) -> None:
-    draw(tmp_path, IMAGES, SEED, progress=False, processes=2)
+def test_the_same_seed_gives_the_same_bytes_with_any_number_of_processes(folder: Path, tmp_path: Path) -> None:
+    generate(tmp_path, IMAGES, SEED, progress=False, processes=2)
     assert _bytes(tmp_path) == _bytes(folder)
 
 
-def test_another_seed_gives_other_scenes_and_another_order(rendered: list[Rendered]) -> None:
+def test_another_seed_gives_other_scenes_in_another_order(rendered: list[Rendered]) -> None:
     for smear, pixels, _ in rendered[:4]:
         other, _ = render(replace(smear, seed=SEED + 1))
         assert np.corrcoef(_thumbnail(pixels), _thumbnail(other))[0, 1] < 0.85
-    orders = {tuple(smear.category for smear in plan(IMAGES, seed)) for seed in range(5)}
+    orders = {tuple(smear.category for smear in plan_smears(IMAGES, seed)) for seed in range(5)}
     assert len(orders) == 5
 
 
-def test_a_smear_does_not_depend_on_those_drawn_before_it(rendered: list[Rendered]) -> None:
+def test_a_smear_does_not_depend_on_those_before_it(rendered: list[Rendered]) -> None:
     for smear, pixels, boxes in rendered[5:8]:
         again, boxes_again = render(smear)
         assert np.array_equal(again, pixels)
         assert boxes_again == boxes
 
 
-def test_layout_is_the_published_one(folder: Path) -> None:
+def test_the_layout_is_the_published_one(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["Annotations", "JPEGImages", "labels.csv"]
     pictures = _pictures(folder)
     assert len(pictures) == 40
     for path in pictures:
         with Image.open(path) as image:
-            assert (image.format, image.mode, image.side) == ("JPEG", "RGB", (640, 480))
+            assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (640, 480))
     annotations = {path.stem for path in (folder / "Annotations").iterdir()}
     assert len(annotations) == 37
     assert annotations < {path.stem for path in pictures}
@@ -82,7 +85,7 @@ def test_layout_is_the_published_one(folder: Path) -> None:
     assert table.count("\n") == 1 + 47
 
 
-def test_table_has_the_published_defects(folder: Path) -> None:
+def test_the_label_table_has_the_published_defects(folder: Path) -> None:
     table = (folder / "labels.csv").read_text()
     assert ', EOSINOPHIL"' in table
     assert '"NEUTROPHIL,NEUTROPHIL"' in table
@@ -104,19 +107,19 @@ def test_table_has_the_published_defects(folder: Path) -> None:
     assert absent == {("neutrophil",): 1, ("monocyte",): 1, (): 5}
 
 
-def test_as_many_images_as_the_real_set_has_give_its_counts() -> None:
+def test_the_published_number_of_images_gives_the_published_counts() -> None:
     real = {"eosinophil": 88, "lymphocyte": 33, "monocyte": 20, "neutrophil": 206}
-    assert counts(366) == real | {"basophil": 3, "double": 15, "blank": 1}
-    smears = plan(366, SEED)
+    assert class_counts(366) == real | {"basophil": 3, "double": 15, "blank": 1}
+    smears = plan_smears(366, SEED)
     assert len(smears) == 411
     assert sum(smear.category == "" for smear in smears) == 44
     assert sum(smear.annotated for smear in smears) == 343
-    assert all(smear.drawn for smear in smears if smear.annotated)
+    assert all(smear.has_image for smear in smears if smear.annotated)
 
 
 @pytest.mark.parametrize("images", [20, 30, 60, 61, 200, 1000])
-def test_rare_classes_are_never_missing(images: int) -> None:
-    number = counts(images)
+def test_no_class_is_ever_missing(images: int) -> None:
+    number = class_counts(images)
     assert sum(number.values()) == images
     assert min(number.values()) >= 1
     assert number["neutrophil"] == max(number.values())
@@ -127,12 +130,12 @@ def test_rare_classes_are_never_missing(images: int) -> None:
         assert number["lymphocyte"] >= 8
 
 
-def test_too_few_images_are_refused() -> None:
+def test_too_few_images_are_an_error() -> None:
     with pytest.raises(ValueError, match="20 images"):
-        plan(19, SEED)
+        plan_smears(19, SEED)
 
 
-def test_annotations_hold_the_boxes_of_what_is_seen(folder: Path, rendered: list[Rendered]) -> None:
+def test_annotations_contain_the_boxes_of_visible_cells(folder: Path, rendered: list[Rendered]) -> None:
     by_name = {smear.name: (smear, boxes) for smear, _, boxes in rendered}
     names: Counter[str] = Counter()
     for path in (folder / "Annotations").iterdir():
@@ -151,7 +154,7 @@ def test_annotations_hold_the_boxes_of_what_is_seen(folder: Path, rendered: list
     assert 10 < names["RBC"] / 37 < 28
 
 
-def test_red_cells_are_marked_where_they_lie(rendered: list[Rendered]) -> None:
+def test_boxes_of_red_cells_contain_red_cells(rendered: list[Rendered]) -> None:
     redder = 0
     total = 0
     for _, pixels, boxes in rendered:
@@ -163,26 +166,24 @@ def test_red_cells_are_marked_where_they_lie(rendered: list[Rendered]) -> None:
     assert redder > 0.95 * total
 
 
-def test_purplest_place_lies_in_a_white_cell(rendered: list[Rendered]) -> None:
+def test_the_strongest_stain_is_in_a_white_cell(rendered: list[Rendered]) -> None:
     for smear, pixels, boxes in rendered:
         red, green, blue = np.moveaxis(pixels.astype(float), -1, 0)
         purple = Image.fromarray(np.clip((red + blue) / 2 - green, 0, 255).astype(np.uint8))
-        # Black around it, as the pipeline has it: what lies at the border must win all the same.
+        # Pad with black, as the localization does: a cell at the border must still be the maximum.
         framed = Image.new("L", (880, 720))
         framed.paste(purple, (120, 120))
         smooth = np.asarray(framed.filter(ImageFilter.GaussianBlur(40)))[120:600, 120:760]
         rows, columns = np.nonzero(smooth == smooth.max())
         x, y = columns.mean(), rows.mean()
         if smear.cells:
-            assert any(
-                box.left - 10 <= x <= box.right + 10 and box.top - 10 <= y <= box.bottom + 10 for box in _white(boxes)
-            ), smear
+            assert any(box.contains(Point(x, y, 0), margin=10) for box in _white(boxes)), smear
         else:
             assert not _white(boxes)
             assert smooth.max() < 25
 
 
-def test_one_pair_of_near_duplicates_and_no_other(folder: Path) -> None:
+def test_there_is_one_pair_of_near_duplicates(folder: Path) -> None:
     pictures = _pictures(folder)
     alike = np.corrcoef([_thumbnail(np.asarray(Image.open(path))) for path in pictures])
     pairs = list(combinations(range(len(pictures)), 2))
@@ -196,7 +197,7 @@ def test_one_pair_of_near_duplicates_and_no_other(folder: Path) -> None:
 
 
 def test_cells_look_like_their_class(rendered: list[Rendered]) -> None:
-    """Means over a class differ as in the textbook; single cells may deceive, as they do in a microscope."""
+    """Class means differ as textbooks describe; single cells may deviate, as in real smears."""
     looks: dict[str, list[tuple[float, float, float, float]]] = {}
     for smear, pixels, boxes in rendered:
         if len(smear.cells) != 1:
@@ -222,9 +223,7 @@ def test_cells_look_like_their_class(rendered: list[Rendered]) -> None:
     assert mean["lymphocyte"][size] < mean["neutrophil"][size] < mean["monocyte"][size]
 
 
-def test_import_is_cheap() -> None:
+def test_importing_the_generator_is_fast() -> None:
     heavy = "{'torch', 'scipy', 'pandas', 'sklearn', 'matplotlib'}"
-    code = (
-        f"import sys, bloodcells.datasets.synthetic.smears; sys.exit(str({heavy} & set(sys.modules)) if {heavy} & set(sys.modules) else 0)"
-    )
+    code = f"import sys, bloodcells.datasets.synthetic.generate; assert not {heavy} & {{*sys.modules}}"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -11,7 +11,7 @@ from bloodcells.core.errors import InputError, run
 from bloodcells.core.files import read_csv, write_csv, write_text
 from bloodcells.core.parameters import Params, read_params
 from bloodcells.core.pixels import open_pixels
-from bloodcells.datasets.fingerprint import list_files, read_listing
+from bloodcells.datasets.fingerprint import hash_files, read_checksums
 from bloodcells.datasets.labels import read_label_table
 from bloodcells.evaluation import checks as guards
 from bloodcells.evaluation.checks import TEST, VALIDATION, Cell, Finding, Row, Splits
@@ -92,9 +92,9 @@ def _of_data(params: Params, cells: Sequence[Cell], splits: Splits) -> list[Find
 
 def published(raw: Path) -> bool:
     """Tell whether these are the published files, whose counts are known."""
-    known = read_listing(PUBLISHED_FILES)
+    known = read_checksums(PUBLISHED_FILES)
     files = {path.relative_to(raw).as_posix(): path for path in raw.rglob("*") if path.is_file()}
-    return known is not None and list_files(files).pin() == known.pin()
+    return known is not None and hash_files(files).fingerprint() == known.fingerprint()
 
 
 def _of_models(params: Params, cells: Sequence[Cell], splits: Splits) -> list[Finding]:

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from bloodcells.datasets.fingerprint import Listing, list_files
+from bloodcells.datasets.fingerprint import Checksums, hash_files
 
 FILES = {
     "labels.csv": b",Image,Category\r\n,0,NEUTROPHIL\r\n,1,MONOCYTE\r\n",
@@ -29,10 +29,10 @@ def read(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def listing(folder: Path, files: Mapping[str, bytes] = FILES) -> Listing:
-    """List the files as they would be pinned; `folder` is for use in between."""
+def checksums(folder: Path, files: Mapping[str, bytes] = FILES) -> Checksums:
+    """Return the checksums of the files; `folder` is for temporary use."""
     write(folder, files)
-    return list_files({name: folder / name for name in files})
+    return hash_files({name: folder / name for name in files})
 
 
 def tar(files: Mapping[str, bytes], top: str = "dataset-bebbc65/", mode: str = "w:gz") -> bytes:

@@ -1,4 +1,4 @@
-"""The classes in their one order, and how the published label table is read."""
+"""Reading of the label table."""
 
 import csv
 import io
@@ -10,14 +10,14 @@ from typing import Any
 from bloodcells.core.classes import CLASSES, RARE
 from bloodcells.core.errors import InputError
 
-_LONGEST_NAME = 255  # bytes, on every common file system
+_MAX_NAME_BYTES = 255  # on every common file system
 _COLUMNS = ("Image", "Category")
-_SURPLUS = "cells beyond the header"
+_EXTRA = "cells beyond the header"
 
 
 @dataclass(frozen=True)
 class LabelRow:
-    """One row of the label table: where it stands, its image's file name, the labels in it."""
+    """A row of the label table: its line number, the file name of its image, and its labels."""
 
     line: int
     image: str
@@ -25,10 +25,10 @@ class LabelRow:
 
 
 def parse_category(text: str) -> tuple[str, ...]:
-    """Split a category into its labels: `"NEUTROPHIL, Eosinophil "` gives two, a blank none.
+    """Split a category into labels: `"NEUTROPHIL, Eosinophil "` gives two, a blank gives none.
 
     Raises:
-        ValueError: a label is no class that we know; the message is that label.
+        ValueError: a label is unknown; the message is that label.
     """
     if not text.strip():
         return ()
@@ -40,14 +40,14 @@ def parse_category(text: str) -> tuple[str, ...]:
 
 
 def image_name(text: str) -> str:
-    """Give the file name of an image: the published table has its number, your own may have the name.
+    """Return the file name of an image: the table has its number (17 means `BloodImage_00017.jpg`) or its name.
 
     Raises:
-        ValueError: it is neither a number nor a plain file name; the message is its beginning.
+        ValueError: the text is neither a number nor a plain file name; the message is how it begins.
     """
     text = text.strip()
-    odd = text in ("", ".", "..") or any(letter in "/\\" or letter < " " for letter in text)
-    if odd or len(text.encode()) > _LONGEST_NAME:
+    is_path = text in ("", ".", "..") or any(letter in "/\\" or letter < " " for letter in text)
+    if is_path or len(text.encode()) > _MAX_NAME_BYTES:
         raise ValueError(text[:40])
     if text.isascii() and text.isdigit():
         return f"BloodImage_{int(text):05d}.jpg"
@@ -58,37 +58,37 @@ def read_label_table(path: Path) -> list[LabelRow]:
     """Read a label table with the columns `Image` and `Category`, in the table's order.
 
     Raises:
-        InputError: no such file, not UTF-8, a column missing, more cells in a row than columns, an unknown
-            label, an image that can't be one, or an image named twice; the message names the line (of a row
-            of several lines the last) and the remedy.
+        InputError: the file is missing or not UTF-8, a column is missing, a row has more cells than the header, a
+            label is unknown, or an image is not a file name or repeated. The message names the line (the last one of
+            a row of several lines) and the remedy.
     """
-    reader = csv.DictReader(io.StringIO(_read(path), newline=""), restkey=_SURPLUS, skipinitialspace=True)
+    reader = csv.DictReader(io.StringIO(_read(path), newline=""), restkey=_EXTRA, skipinitialspace=True)
     rows: list[LabelRow] = []
     seen: dict[str, int] = {}
     for fields in _fields(path, reader):
         line = reader.line_num
-        if any(cell.strip() for cell in fields.get(_SURPLUS) or ()):
+        if any(cell.strip() for cell in fields.get(_EXTRA) or ()):
             raise InputError(
-                f"{path}, line {line}: more cells than the header has columns; "
+                f"{path}, line {line}: more cells than columns in the header; "
                 'put several labels in quotes: "NEUTROPHIL, EOSINOPHIL"'
             )
         try:
             image = image_name(fields["Image"] or "")
         except ValueError as error:
             raise InputError(
-                f"{path}, line {line}: {str(error)!r} names no image; write its number or its file name"
+                f"{path}, line {line}: {str(error)!r} is not an image; write its number or its file name"
             ) from None
         try:
             labels = parse_category(fields["Category"] or "")
         except ValueError as error:
             raise InputError(
-                f"{path}, line {line}: unknown label {str(error)!r} for {image}; known are "
-                f"{', '.join(CLASSES + RARE)}, several with commas between them, or a blank"
+                f"{path}, line {line}: unknown label {str(error)!r} for {image}; write one of "
+                f"{', '.join(CLASSES + RARE)}, several separated by commas, or leave it blank"
             ) from None
         if image in seen:
             raise InputError(
-                f"{path}, line {line}: {image} stands in line {seen[image]} already; "
-                "keep one row per image (two cells in one image: one row with both labels)"
+                f"{path}, line {line}: {image} is already in line {seen[image]}; "
+                "keep one row per image (for two cells in one image: one row with both labels)"
             )
         seen[image] = line
         rows.append(LabelRow(line, image, labels))
@@ -99,22 +99,22 @@ def _read(path: Path) -> str:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise InputError(f"{path} is missing: the raw data must hold a label table of that name") from None
+        raise InputError(f"{path} is missing: add a label table of that name to the raw data") from None
     except OSError as error:
         raise InputError(f"{path} can't be read: {error.strerror}") from None
     try:
         text = data.decode("utf-8-sig")
-        wrong = data.find(b"\0")  # UTF-16 without its mark is valid UTF-8, with a NUL beside each letter
+        wrong = data.find(b"\0")  # UTF-16 without a byte order mark is valid UTF-8 with NULs
     except UnicodeDecodeError as error:
         text, wrong = "", error.start
     if wrong >= 0:
         line = data[:wrong].count(b"\n") + 1
-        raise InputError(f"{path}, line {line}: not UTF-8 text; save the table with the encoding UTF-8")
+        raise InputError(f"{path}, line {line}: not UTF-8 text; save the table as UTF-8")
     return text
 
 
 def _fields(path: Path, reader: "csv.DictReader[str]") -> Iterator[dict[str, Any]]:
-    """Give the rows of a table whose header is right; raise InputError where it is not, or where a row is none."""
+    """Yield the rows of a table after a check of its header; raise InputError if the header or a row is wrong."""
     try:
         header = list(reader.fieldnames or ())
         wrong = [f"{header.count(name) or 'no'} columns {name}" for name in _COLUMNS if header.count(name) != 1]
@@ -122,8 +122,8 @@ def _fields(path: Path, reader: "csv.DictReader[str]") -> Iterator[dict[str, Any
             found = ", ".join(header)[:200] or "nothing"
             raise InputError(
                 f"{path}, line 1: {' and '.join(wrong)} (found: {found}); "
-                "the header must name each of Image and Category once, with commas between them"
+                "write a header with one column Image and one column Category, separated by commas"
             )
         yield from reader
     except csv.Error as error:
-        raise InputError(f"{path}, line {reader.line_num}: {error}; is a quotation mark left open?") from None
+        raise InputError(f"{path}, line {reader.line_num}: {error}; close the quotation mark if one is open") from None

@@ -1,4 +1,4 @@
-"""The canonical layout of raw data: a label table, its images, their annotations; and where a folder has it."""
+"""The published layout of a data set: a label table, images and annotations; how to find, list and copy it."""
 
 import os
 import shutil
@@ -10,87 +10,86 @@ from bloodcells.core.errors import InputError
 LABELS = "labels.csv"
 IMAGES = "JPEGImages"
 ANNOTATIONS = "Annotations"
-PARTS = (ANNOTATIONS, IMAGES, LABELS)
-NEEDED = (IMAGES, LABELS)
-"""The parts that every set has; annotations are optional."""
 
-DEPTH = 3
-"""So many folders deep the layout may lie: archives wrap it in a folder, Kaggle in two."""
-
+_PARTS = (ANNOTATIONS, IMAGES, LABELS)
+_REQUIRED = (IMAGES, LABELS)  # annotations are optional
+_MAX_DEPTH = 3  # archives wrap the layout in one folder, Kaggle in two
 _VERSION_CONTROL = {".dvc", ".git", ".hg"}
+_OS_JUNK = {".DS_Store", "Thumbs.db", "desktop.ini"}
 
 
-def find(top: Path, needed: Collection[str] = NEEDED) -> Path:
-    """Find the folder that holds all of `needed`: `top` itself, or the nearest below it.
+def find_layout(top: Path, required: Collection[str] = _REQUIRED) -> Path:
+    """Return the folder that contains all of `required`: `top` itself, or the nearest one below it.
 
     Raises:
-        InputError: there is none, or there are several equally near.
+        InputError: there is none, or several at the same depth.
     """
     level = [top]
-    for _ in range(DEPTH + 1):
-        fitting = [folder for folder in level if all((folder / part).exists() for part in needed)]
-        if len(fitting) > 1:
-            places = ", ".join(folder.relative_to(top).as_posix() for folder in fitting)
-            raise InputError(f"the layout is there more than once ({places}): name the one that is meant")
-        if fitting:
-            return fitting[0]
+    for _ in range(_MAX_DEPTH + 1):
+        matches = [folder for folder in level if all((folder / part).exists() for part in required)]
+        if len(matches) > 1:
+            places = ", ".join(folder.relative_to(top).as_posix() for folder in matches)
+            raise InputError(f"several folders contain the data set ({places}): name the right one")
+        if matches:
+            return matches[0]
         level = [
             child for folder in level for child in sorted(folder.iterdir()) if child.is_dir() and not child.is_symlink()
         ]
     names = sorted(child.name for child in top.iterdir())
-    holds = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
-    raise InputError(f"no {' and '.join(sorted(needed))} in one folder (it holds {holds or 'nothing'})")
+    content = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+    raise InputError(f"no folder contains {' and '.join(sorted(required))} (found: {content or 'nothing'})")
 
 
-def part_files(root: Path, top: Path, links: bool = False) -> dict[str, Path]:
-    """List the files of the layout in `root`, by their paths relative to it, but what file managers leave there.
+def layout_files(root: Path, top: Path, allow_links: bool = False) -> dict[str, Path]:
+    """List the files of the layout in `root` by their relative path, without OS junk.
 
     Args:
         root: folder with the layout.
-        top: folder that it was found in.
-        links: whether links to files may lead out of `top`, as those into DVC's cache do.
+        top: folder in which it was found.
+        allow_links: whether links to files may lead out of `top`, as links into DVC's cache do.
 
     Raises:
-        InputError: an entry is no file, or a link that leads out of `top` and may not.
+        InputError: an entry is not a file, or is a link that leads out of `top`.
     """
     files = {}
-    for part in PARTS:
+    for part in _PARTS:
         for path in _walk(root / part):
-            if litter(path.name):
+            if is_os_junk(path.name):
                 continue
-            if (
-                path.is_symlink()
-                and not (links and path.is_file())
-                and not path.resolve().is_relative_to(top.resolve())
-            ):
-                raise InputError(f"{path} is a link that leads out of {top}: put the file itself in its place")
+            if path.is_symlink() and not ((allow_links and path.is_file()) or _is_inside(path, top)):
+                raise InputError(f"{path} is a link that leads out of {top}: replace it with the file")
             if not path.is_file():
-                raise InputError(f"{path} is no file: put the file itself in its place")
+                raise InputError(f"{path} is not a file: replace it with the file")
             files[path.relative_to(root).as_posix()] = path
     return files
 
 
-def litter(name: str) -> bool:
-    """Tell whether a file of this name is a file manager's, which comes and goes by itself."""
-    return name in {".DS_Store", "Thumbs.db", "desktop.ini"} or name.startswith("._")
+def is_os_junk(name: str) -> bool:
+    """Return whether a file manager creates files of this name by itself."""
+    return name in _OS_JUNK or name.startswith("._")
 
 
 def all_files(folder: Path) -> dict[str, Path]:
-    """List the plain files of `folder`, in the layout or not, as DVC does: without version control's own."""
+    """List all files of `folder` by their relative path as DVC does: without those of version control."""
     return {path.relative_to(folder).as_posix(): path for path in _walk(folder) if path.is_file()}
 
 
-def copy(files: Mapping[str, Path], folder: Path) -> dict[str, Path]:
-    """Copy `files`, named by their paths relative to `folder`, and give the copies by the same names."""
+def copy_files(files: Mapping[str, Path], folder: Path) -> dict[str, Path]:
+    """Copy files, given by their relative path, into `folder`, and return the copies in the same way."""
     copies = {name: folder / name for name in files}
     for name, path in files.items():
         copies[name].parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, copies[name])  # contents alone: a read-only source makes no read-only copy
+        shutil.copyfile(path, copies[name])  # without permissions: a read-only file gets a writable copy
     return copies
 
 
+def _is_inside(link: Path, folder: Path) -> bool:
+    """Return whether a link leads into a folder; one that leads to itself does not leave it."""
+    return Path(os.path.realpath(link)).is_relative_to(os.path.realpath(folder))
+
+
 def _walk(path: Path) -> Iterator[Path]:
-    """Give all that lies below `path` and is no folder, or `path` itself; folders behind links are not entered."""
+    """Yield everything below `path` that is not a folder, or `path` itself; do not follow links to folders."""
     if path.is_symlink() or not path.is_dir():
         if os.path.lexists(path):
             yield path

@@ -18,7 +18,7 @@ def voc(*objects: tuple[str, str, str, str, str]) -> str:
     return f"<annotation><filename>other.jpg</filename>{boxes}</annotation>"
 
 
-def test_white_cells_are_read_and_red_ones_not(tmp_path: Path) -> None:
+def test_boxes_of_white_cells_are_read(tmp_path: Path) -> None:
     (tmp_path / "a.xml").write_text(
         voc(("RBC", "1", "2", "3", "4"), ("WBC", "5", "6", "7", "8"), (" wbc ", "9.0", "10", "11", "12"))
     )
@@ -37,7 +37,7 @@ def test_white_cells_are_read_and_red_ones_not(tmp_path: Path) -> None:
     }
 
 
-def test_a_set_without_annotations_has_none(tmp_path: Path) -> None:
+def test_a_data_set_without_annotations_has_no_boxes(tmp_path: Path) -> None:
     assert read_annotations(tmp_path / "nowhere", tmp_path) == {}
 
 
@@ -53,14 +53,14 @@ def test_a_set_without_annotations_has_none(tmp_path: Path) -> None:
         '<?xml version="1.0" encoding="none-such"?><annotation/>',
     ],
 )
-def test_a_broken_annotation_is_named(tmp_path: Path, text: str) -> None:
+def test_a_broken_annotation_is_an_error_that_names_it(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.xml").write_text(text)
-    with pytest.raises(InputError, match=r"a\.xml is no Pascal VOC annotation") as caught:
+    with pytest.raises(InputError, match=r"a\.xml is not a Pascal VOC annotation") as caught:
         read_annotations(tmp_path, tmp_path)
     assert "\n" not in str(caught.value)
 
 
-def test_a_table_of_boxes(tmp_path: Path) -> None:
+def test_boxes_are_read_from_a_table(tmp_path: Path) -> None:
     path = tmp_path / "boxes.csv"
     write_csv(path, ("image", "xmin", "ymin", "xmax", "ymax"), [("a.jpg", 1, 2, 3, 4), ("a.jpg", 5, 6, 7, 8)])
     assert read_box_table(path) == {"a.jpg": [Box(1, 2, 3, 4), Box(5, 6, 7, 8)]}
@@ -69,14 +69,14 @@ def test_a_table_of_boxes(tmp_path: Path) -> None:
         read_box_table(path)
 
 
-def test_a_set_s_own_boxes_come_before_published_ones_and_those_are_for_published_images_alone(tmp_path: Path) -> None:
+def test_published_boxes_are_for_published_images_without_annotation(tmp_path: Path) -> None:
     images, annotations = tmp_path / "raw" / "JPEGImages", tmp_path / "raw" / "Annotations"
     images.mkdir(parents=True)
     annotations.mkdir()
     for name, content in (("same.jpg", b"published"), ("yours.jpg", b"yours"), ("both.jpg", b"published too")):
         (images / name).write_bytes(content)
     (annotations / "both.xml").write_text(voc(("WBC", "5", "6", "7", "8")))
-    table, listing = tmp_path / "boxes.csv", tmp_path / "files.md5"
+    table, checksums = tmp_path / "boxes.csv", tmp_path / "files.md5"
     names = ("same.jpg", "yours.jpg", "both.jpg", "absent.jpg")
     write_csv(table, ("image", "xmin", "ymin", "xmax", "ymax"), [(name, 1, 2, 3, 4) for name in names])
     published = {
@@ -86,8 +86,8 @@ def test_a_set_s_own_boxes_come_before_published_ones_and_those_are_for_publishe
         "absent.jpg": b"",
     }
     lines = [f"{hashlib.md5(content).hexdigest()}  JPEGImages/{name}\n" for name, content in published.items()]
-    listing.write_text("".join(lines))
-    assert white_cells(tmp_path / "raw", table, listing) == {
+    checksums.write_text("".join(lines))
+    assert white_cells(tmp_path / "raw", table, checksums) == {
         "same.jpg": [Box(1, 2, 3, 4)],
         "both.jpg": [Box(5, 6, 7, 8)],
     }

@@ -1,6 +1,5 @@
-"""How a zip or tar from elsewhere is unpacked without trusting it."""
+"""Safe unpacking of zip and tar archives from untrusted sources."""
 
-import errno
 import lzma
 import re
 import shutil
@@ -13,16 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from bloodcells.core.errors import InputError
+from bloodcells.core.errors import DISK_FULL, InputError
 
-LIMIT = 2**30
+SIZE_LIMIT = 2**30
 """An archive that unpacks to more bytes is refused; the published set has under 9 million."""
 
-MEMBERS = 100_000
-"""An archive with more members is refused."""
+_MAX_MEMBERS = 100_000
 
 _BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError)
-"""What the libraries raise on damaged, encrypted or unheard-of content (NotImplementedError is a RuntimeError)."""
+"""What the libraries raise for damaged, encrypted or unsupported content (NotImplementedError is a RuntimeError)."""
 
 
 @dataclass(frozen=True)
@@ -30,24 +28,26 @@ class _Member:
     name: str
     size: int
     kind: str
-    """`file`, `folder`, or in words what it is instead."""
+    """`file`, `folder`, or a description of anything else."""
     open: Callable[[], IO[bytes] | None]
 
 
 def is_archive(path: Path) -> bool:
-    """Tell whether a file is a zip or a tar, compressed or not, by its content; a damaged one is one."""
+    """Return whether the content of a file is that of a zip or tar, compressed or not, possibly damaged."""
     try:
         return tarfile.is_tarfile(path) or zipfile.is_zipfile(path)
     except _BROKEN:
         return True
 
 
-def unpack(archive: Path, folder: Path, wanted: Callable[[str], bool] = lambda name: True, limit: int = LIMIT) -> None:
+def unpack(
+    archive: Path, folder: Path, wanted: Callable[[str], bool] = lambda name: True, limit: int = SIZE_LIMIT
+) -> None:
     """Unpack the files of `archive` whose names are `wanted` into `folder`.
 
     Raises:
-        InputError: it is no archive, is damaged, has a member that leads out of the folder, is a link or
-            a device, or unpacks to more than `limit` bytes; the message names the member.
+        InputError: the file is not an archive or is damaged; or a member is a link or a device, leads out of the
+            folder, or exceeds `limit` bytes together with those before it. The message names the member.
     """
     total = count = 0
     name = None
@@ -57,10 +57,10 @@ def unpack(archive: Path, folder: Path, wanted: Callable[[str], bool] = lambda n
             count += 1
             total += member.size
             fault = _fault(member)
-            if fault is None and (total > limit or count > MEMBERS):
-                fault = f"makes it more than {limit} bytes or {MEMBERS} files when unpacked (a folder may be larger)"
+            if fault is None and (total > limit or count > _MAX_MEMBERS):
+                fault = f"exceeds the limit of {limit} bytes or {_MAX_MEMBERS} files: unpack it and name the folder"
             if fault is not None:
-                raise InputError(f"{archive.name}: the member {name!r} {fault}; nothing of it is used")
+                raise InputError(f"{archive.name}: the member {name!r} {fault}")
             if member.kind == "file" and wanted(name):
                 target = folder / name
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,7 @@ def unpack(archive: Path, folder: Path, wanted: Callable[[str], bool] = lambda n
         where = f" at or after the member {name!r}" if name else ""
         raise InputError(f"{archive.name} is damaged or can't be read{where} ({error})") from None
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in DISK_FULL:
             raise
         raise InputError(f"{archive.name}: the member {name!r} can't be unpacked ({error.strerror or error})") from None
 
@@ -80,11 +80,11 @@ def unpack(archive: Path, folder: Path, wanted: Callable[[str], bool] = lambda n
 def _fault(member: _Member) -> str | None:
     parts = re.split(r"[/\\]", member.name)
     if parts[0] == "" or re.match(r"[A-Za-z]:", member.name):
-        return "has an absolute path"
+        return "has an absolute path: do not trust this archive"
     if ".." in parts:
-        return "leads out of its folder"
+        return "leads out of its folder: do not trust this archive"
     if member.kind not in ("file", "folder"):
-        return f"is {member.kind}"
+        return f"is {member.kind}: pack the files themselves"
     return None
 
 
@@ -98,7 +98,7 @@ def _members(archive: Path) -> Iterator[_Member]:
             for entry in zipped.infolist():
                 yield _Member(entry.filename, entry.file_size, _zip_kind(entry), lambda entry=entry: zipped.open(entry))  # type: ignore[misc]
     else:
-        raise InputError(f"{archive.name} is neither a zip nor a tar")
+        raise InputError(f"{archive.name} is neither a zip nor a tar: check its address")
 
 
 def _tar_kind(info: tarfile.TarInfo) -> str:
@@ -106,7 +106,7 @@ def _tar_kind(info: tarfile.TarInfo) -> str:
         return f"a link to {info.linkname!r}"
     if info.isdir():
         return "folder"
-    return "file" if info.isreg() else "a device or the like"
+    return "file" if info.isreg() else "a special file"
 
 
 def _zip_kind(entry: zipfile.ZipInfo) -> str:
@@ -115,4 +115,4 @@ def _zip_kind(entry: zipfile.ZipInfo) -> str:
         return "a link"
     if entry.is_dir():
         return "folder"
-    return "file" if stat.S_IFMT(mode) in (0, stat.S_IFREG) else "a device or the like"
+    return "file" if stat.S_IFMT(mode) in (0, stat.S_IFREG) else "a special file"

@@ -1,178 +1,226 @@
-"""How a file comes over HTTP: with timeouts, tried again, resumed where it was cut, whole or not at all."""
+"""Download of a file over HTTP: with timeouts, retries, a size limit, and resuming where the connection broke."""
 
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from http import HTTPStatus
 from pathlib import Path
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import requests
-from requests.exceptions import ChunkedEncodingError, SSLError
+from requests.adapters import HTTPAdapter
+from requests.exceptions import ChunkedEncodingError
 from tqdm import tqdm
-from urllib3.exceptions import LocationParseError
+from urllib3 import BaseHTTPResponse, Retry
+from urllib3.connectionpool import ConnectionPool
+from urllib3.exceptions import LocationParseError, ProtocolError, ReadTimeoutError
 
 from bloodcells.core.errors import InputError
 
-LIMIT = 2**30
-"""A file of more bytes is refused."""
+SIZE_LIMIT = 2**30
+"""A larger file, in bytes, is refused."""
 
 _CHUNK = 2**16
-_LONGEST_PAUSE = 60.0
-_PASSING = {408, 416, 425, 429, 500, 502, 503, 504}
-"""Statuses after which the same request may go well; 416 since the next one is made without a range."""
+_MAX_RETRY_AFTER = 60  # seconds
+_TEMPORARY = (408, 425, 429, 500, 502, 503, 504)  # statuses after which the same request may succeed
 
 _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long a server is waited for, and how often it is asked again; all in seconds."""
+class RetryPolicy:
+    """How long to wait for a server, and how often to try.
+
+    Attributes:
+        connect: seconds to wait for a connection.
+        read: seconds to wait for the next bytes.
+        attempts: number of attempts.
+        backoff: urllib3's backoff factor: by default it waits 0, 2 and 4 seconds between attempts.
+    """
 
     connect: float = 10
     read: float = 30
-    """The longest silence between two pieces of an answer."""
-    pauses: tuple[float, ...] = (1, 2, 4)
-    """What is waited before the second attempt, the third, …: one attempt more than there are pauses."""
-    sleep: Callable[[float], None] = time.sleep
+    attempts: int = 4
+    backoff: float = 1
+
+    def adapter_retries(self) -> Retry:
+        """Return urllib3's Retry for failed connections and temporary statuses; a TLS error is final."""
+        return _LoggedRetry(
+            total=self.attempts - 1,
+            other=0,  # errors of TLS
+            status_forcelist=_TEMPORARY,
+            allowed_methods=None,  # any: Kaggle's queries are POST requests
+            backoff_factor=self.backoff,
+            raise_on_status=False,  # the last response tells more than urllib3's error
+            retry_after_max=_MAX_RETRY_AFTER,
+        )
 
 
-PATIENCE = Patience()
+RETRY_POLICY = RetryPolicy()
 
 
-# Not pooch: it can neither resume a cut download nor tell a passing fault (503) from a lasting one (404).
-def download(url: str, path: Path, patience: Patience = PATIENCE, limit: int = LIMIT) -> None:
-    """Write what is at `url` to `path`, with a progress bar on a terminal.
+# Not pooch: it can't resume a broken download, and it retries lasting errors (404) as well as temporary ones (503).
+def download(url: str, path: Path, policy: RetryPolicy = RETRY_POLICY, limit: int = SIZE_LIMIT) -> None:
+    """Download a file, with a progress bar on a terminal.
 
     Raises:
-        InputError: no attempt went well, or there are more than `limit` bytes; the message has the address
-            and the reason. A part of the file may then be at `path`.
+        InputError: all attempts failed, or the file has more than `limit` bytes; the message has the URL, without
+            secrets, and the reason. Part of the file may then be at `path`.
     """
     path.unlink(missing_ok=True)
     with (
         requests.Session() as session,
         tqdm(desc=path.name, unit="B", unit_scale=True, unit_divisor=1024, disable=None, leave=False) as bar,
     ):
-        persist(_Download(url, path, patience, limit, session, bar).attempt, patience, shown(url))
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, HTTPAdapter(max_retries=policy.adapter_retries()))
+        retry(_Download(url, path, policy, limit, session, bar).attempt, policy, redact_url(url))
 
 
-def persist(action: Callable[[], _Result], patience: Patience, what: str) -> _Result:
-    """Do `action` until it goes well, as often as `patience` allows; say on stderr that it is tried again.
+def retry(action: Callable[[], _Result], policy: RetryPolicy, what: str) -> _Result:
+    """Run `action`, and again if the connection breaks within a response: urllib3 can't retry that.
+
+    Args:
+        action: sends requests through adapters with `policy.adapter_retries()`.
+        policy: how often to try.
+        what: what is downloaded, for messages.
 
     Raises:
-        InputError: the last attempt failed too, or one failed in a way that won't pass.
+        InputError: a request failed, or the connection broke in every attempt; the message has the reason.
     """
-    for attempt in range(len(patience.pauses) + 1):
+    for attempt in range(1, policy.attempts + 1):
         try:
             return action()
-        except LocationParseError as error:  # requests lets it through
-            raise InputError(f"{what}: {error}") from None
-        except requests.RequestException as error:
-            reason = _reason(error, patience)
-            if not _passes(error):
-                raise InputError(f"{what}: {reason}") from None
-            if attempt == len(patience.pauses):
-                raise InputError(f"{what}: {reason} ({attempt + 1} attempts)") from None
-            pause = max(patience.pauses[attempt], _asked_to_wait(error))
-            print(f"{what}: {reason}; trying again in {pause:g} s", file=sys.stderr)
-            patience.sleep(pause)
-    raise AssertionError("the loop returns or raises")
+        except (LocationParseError, requests.RequestException) as error:
+            reason = _reason(error, policy)
+            if not _is_interrupted(error) or attempt == policy.attempts:
+                attempts = f" ({policy.attempts} attempts)" if _is_temporary(error) else ""
+                raise InputError(f"{what}: {reason}{attempts}") from None
+            print(f"{what}: {reason}; trying again", file=sys.stderr)
+            time.sleep(policy.backoff * 2 ** (attempt - 1))
+    raise AssertionError("unreachable")
 
 
-def shown(url: str) -> str:
-    """Give an address as messages may show it: without a password, and without a query, which may be a key.
+def redact_url(url: str) -> str:
+    """Return a URL without its password and its query, which may be a key.
 
     Raises:
-        InputError: it is no address.
+        InputError: it is not a URL.
     """
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise InputError(f"{url!r} is no address: {error}") from None
+        raise InputError(f"{url!r} is not a URL: {error}") from None
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+class _LoggedRetry(Retry):
+    """urllib3's Retry, with a line on stderr for each retry."""
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: BaseHTTPResponse | None = None,
+        error: Exception | None = None,
+        _pool: ConnectionPool | None = None,
+        _stacktrace: TracebackType | None = None,
+    ) -> Self:
+        result = super().increment(method, url, response, error, _pool, _stacktrace)
+        reason = f"HTTP {response.status}" if response else _connection_problem(error)
+        print(f"{_pool.host if _pool else 'server'}: {reason}; trying again", file=sys.stderr)
+        return result
+
+
+class _InterruptedError(requests.ConnectionError):
+    """The server can't continue an interrupted download: start again."""
 
 
 @dataclass
 class _Download:
-    """A file on its way: what is at `path` so far stays from one attempt to the next."""
+    """A download; the part of the file at `path` is kept from one attempt to the next."""
 
     url: str
     path: Path
-    patience: Patience
+    policy: RetryPolicy
     limit: int
     session: requests.Session
     bar: "tqdm[Any]"
     etag: str | None = None
 
     def attempt(self) -> None:
-        """Go on where the last attempt was cut if the server can, else begin anew."""
+        """Continue where the last attempt was interrupted if the server supports it; otherwise start again."""
         have = self._size()
-        headers = {"Accept-Encoding": "identity"}  # so that lengths and ranges count the bytes of the file
+        headers = {"Accept-Encoding": "identity"}  # lengths and ranges then count the bytes of the file itself
         if have:
             headers["Range"] = f"bytes={have}-"
-        timeout = (self.patience.connect, self.patience.read)
+        timeout = (self.policy.connect, self.policy.read)
         with self.session.get(self.url, headers=headers, stream=True, timeout=timeout) as response:
-            resumed = response.status_code == 206
-            if response.status_code == 416 or (resumed and not self._fits(response, have)):
+            is_partial = response.status_code == 206
+            if response.status_code == 416 or (is_partial and not self._continues(response, have)):
                 self.path.unlink(missing_ok=True)
-                raise requests.ConnectionError("the server could not go on where it was cut")
+                raise _InterruptedError("the server could not resume the download")
             response.raise_for_status()
             if response.status_code not in (200, 206):
                 raise requests.HTTPError(response=response)
-            self._write(response, have if resumed else 0)
+            self._write(response, have if is_partial else 0)
 
     def _size(self) -> int:
         return self.path.stat().st_size if self.path.exists() else 0
 
-    def _fits(self, response: requests.Response, have: int) -> bool:
-        """Tell whether a partial answer is the rest of the same file."""
-        start = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
-        return have > 0 and start and response.headers.get("ETag") == self.etag
+    def _continues(self, response: requests.Response, have: int) -> bool:
+        """Return whether a partial response is the rest of the same file."""
+        starts = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+        return have > 0 and starts and response.headers.get("ETag") == self.etag
 
     def _write(self, response: requests.Response, start: int) -> None:
         self.etag = response.headers.get("ETag")
         length = response.headers.get("Content-Length", "")
-        whole = start + int(length) if length.isdigit() and "Content-Encoding" not in response.headers else None
-        self.bar.reset(whole)
+        total = start + int(length) if length.isdigit() and "Content-Encoding" not in response.headers else None
+        self.bar.reset(total)
         self.bar.update(start)
         with self.path.open("ab" if start else "wb") as file:
             for chunk in response.iter_content(_CHUNK):
-                if max(whole or 0, file.tell() + len(chunk)) > self.limit:
-                    raise InputError(f"{shown(self.url)}: more than the {self.limit} bytes that are taken")
+                if max(total or 0, file.tell() + len(chunk)) > self.limit:
+                    raise InputError(f"{redact_url(self.url)}: larger than the limit of {self.limit} bytes")
                 file.write(chunk)
                 self.bar.update(len(chunk))
-        if whole is not None and self._size() != whole:
-            raise ChunkedEncodingError(f"{self._size()} of {whole} bytes came")
+        if total is not None and self._size() != total:
+            raise ChunkedEncodingError(f"received {self._size()} of {total} bytes")
 
 
-def _passes(error: requests.RequestException) -> bool:
+def _is_interrupted(error: Exception) -> bool:
+    """Return whether the connection broke within a response; other errors have been retried already."""
+    cause = error.args[0] if error.args else None
+    return isinstance(error, ChunkedEncodingError | _InterruptedError) or isinstance(cause, ReadTimeoutError)
+
+
+def _is_temporary(error: Exception) -> bool:
     if isinstance(error, requests.HTTPError):
-        return error.response is not None and error.response.status_code in _PASSING
+        return error.response is not None and error.response.status_code in _TEMPORARY
     passing = (requests.ConnectionError, requests.Timeout, ChunkedEncodingError)
-    return isinstance(error, passing) and not isinstance(error, SSLError)
+    return isinstance(error, passing) and not isinstance(error, requests.exceptions.SSLError)
 
 
-def _reason(error: requests.RequestException, patience: Patience) -> str:
-    text = str(error)
+def _reason(error: Exception, policy: RetryPolicy) -> str:
     if isinstance(error, requests.HTTPError) and error.response is not None:
-        status = error.response.status_code
-        text = f"HTTP {status} {HTTPStatus(status).phrase if status in list(HTTPStatus) else ''}".rstrip()
-    elif isinstance(error, requests.ConnectTimeout):
-        text = f"no connection within {patience.connect:g} s"
-    elif isinstance(error, requests.Timeout) or "timed out" in text:
-        text = f"nothing came for {patience.read:g} s"
-    elif isinstance(error, ChunkedEncodingError) or "aborted" in text:
-        text = "the connection was cut"
-    elif isinstance(error, requests.TooManyRedirects):
-        text = "it redirects without end"
-    elif isinstance(error, requests.ConnectionError):
-        cause = error.args[0] if error.args else error
-        text = str(getattr(cause, "reason", cause)).rpartition(": ")[2]  # urllib3's own text, whose end says why
-    return text
+        return f"HTTP {error.response.status_code} {error.response.reason}".rstrip()
+    if isinstance(error, requests.TooManyRedirects):
+        return "too many redirects"
+    if isinstance(error, requests.ConnectTimeout):
+        return f"no connection within {policy.connect:g} s"
+    cause = error.args[0] if error.args else error
+    cause = getattr(cause, "reason", cause)  # of urllib3's MaxRetryError
+    if isinstance(cause, ReadTimeoutError):
+        return f"no data for {policy.read:g} s"
+    if isinstance(error, requests.ConnectionError | ChunkedEncodingError):
+        return _connection_problem(cause)
+    return str(error)
 
 
-def _asked_to_wait(error: requests.RequestException) -> float:
-    asked = "" if error.response is None else error.response.headers.get("Retry-After", "")
-    return min(float(asked), _LONGEST_PAUSE) if asked.isdigit() else 0.0
+def _connection_problem(cause: object) -> str:
+    if isinstance(cause, ProtocolError):
+        return "the connection was interrupted"
+    return str(cause).rpartition(": ")[2]  # the end of urllib3's message is the reason

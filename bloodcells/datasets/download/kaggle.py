@@ -1,6 +1,5 @@
-"""How a data set comes from Kaggle: by kagglehub, with the timeouts and the further attempts that it lacks."""
+"""Download of a data set from Kaggle with kagglehub, which lacks retries and some timeouts."""
 
-import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,45 +10,47 @@ import requests
 from kagglehub.config import get_cache_folder
 from requests.adapters import HTTPAdapter
 
-from bloodcells.core.errors import InputError
-from bloodcells.datasets.download.http import PATIENCE, Patience, persist
+from bloodcells.core.errors import DISK_FULL, InputError
+from bloodcells.datasets.download.http import RETRY_POLICY, RetryPolicy, retry
 
 
-def download(handle: str, patience: Patience = PATIENCE) -> Path:
-    """Give the folder, in kagglehub's own cache, into which it unpacked the data set `handle`.
+def download(handle: str, policy: RetryPolicy = RETRY_POLICY) -> Path:
+    """Download and unpack the data set `handle`; return its folder in kagglehub's cache.
 
-    A download that was cut is gone on with at the next attempt, in a later run as well: kagglehub keeps the
-    part in its cache.
+    The next attempt resumes an interrupted download, in a later run as well: kagglehub keeps the part in its cache.
 
     Raises:
-        InputError: it could not be had; the message has the reason.
+        InputError: the download failed; the message has the reason.
     """
     try:
-        with _timeouts(patience):
-            return Path(persist(lambda: kagglehub.dataset_download(handle), patience, handle))
+        with _adapters(policy):
+            return Path(retry(lambda: kagglehub.dataset_download(handle), policy, handle))
     except InputError:
         raise
-    except Exception as error:  # kagglehub raises what it likes, plain exceptions of its own among them
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:  # kagglehub raises plain exceptions of many kinds
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
             raise
         reason = " ".join(str(error).split())
         raise InputError(
             f"{handle}: {type(error).__name__}: {reason} "
-            f"(if that stays so, remove what kagglehub keeps of it below {get_cache_folder()})"
+            f"(if this persists, remove the data set from kagglehub's cache, {get_cache_folder()})"
         ) from None
 
 
 @contextmanager
-def _timeouts(patience: Patience) -> Iterator[None]:
-    """Give every request a timeout: those of kagglehub have none and could wait for ever."""
+def _adapters(policy: RetryPolicy) -> Iterator[None]:
+    """Give all requests timeouts and retries: kagglehub creates its own sessions and takes no options for them."""
     send = HTTPAdapter.send
 
-    def timed(self: HTTPAdapter, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
+    def send_with_policy(
+        self: HTTPAdapter, request: requests.PreparedRequest, *args: Any, **options: Any
+    ) -> requests.Response:
+        self.max_retries = policy.adapter_retries()
         if options.get("timeout") is None:
-            options["timeout"] = (patience.connect, patience.read)
+            options["timeout"] = (policy.connect, policy.read)
         return send(self, request, *args, **options)
 
-    HTTPAdapter.send = timed  # type: ignore[method-assign]
+    HTTPAdapter.send = send_with_policy  # type: ignore[method-assign]
     try:
         yield
     finally:

@@ -1,6 +1,5 @@
-"""Where the bytes of a pinned set may come from, and in which order."""
+"""The sources of a pinned data set, and the order in which they are tried."""
 
-import errno
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -9,167 +8,156 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from bloodcells.core.errors import InputError
+from bloodcells.core.errors import DISK_FULL, InputError
 from bloodcells.datasets.download.archives import is_archive, unpack
-from bloodcells.datasets.download.http import PATIENCE, Patience, download, shown
-from bloodcells.datasets.fingerprint import Listing, Pin, hold, list_files
-from bloodcells.datasets.layout import IMAGES, LABELS, all_files, copy, find, litter, part_files
+from bloodcells.datasets.download.http import RETRY_POLICY, RetryPolicy, download, redact_url
+from bloodcells.datasets.fingerprint import Checksums, Fingerprint, hash_files, verify
+from bloodcells.datasets.layout import IMAGES, LABELS, all_files, copy_files, find_layout, is_os_junk, layout_files
+from bloodcells.datasets.records import BCCD, Published
 
-_ELSEWHERE = (
-    "put the set into data/, or name a copy in BLOODCELLS_MIRROR (a folder, a zip or tar, or an address of one)"
+_OTHER_SOURCES = (
+    "put the data set into data/, or name a copy in BLOODCELLS_MIRROR (a folder, a zip or tar, or the URL of one)"
 )
 
 
 @dataclass(frozen=True)
-class Published:
-    """Where a set is published."""
-
-    images: str = "https://codeload.github.com/cosmicad/dataset/tar.gz/bebbc655aa704b3afc7cc617cc4169ab49469c1d"
-    """Address of an archive with the images and the annotations."""
-    labels: tuple[str, ...] = (
-        "https://raw.githubusercontent.com/dhruvp/wbc-classification/0b22eb2084b1004d464fb5ab87adc85ab94b2079/_inputs/labels.csv",
-        "https://codeload.github.com/dhruvp/wbc-classification/tar.gz/0b22eb2084b1004d464fb5ab87adc85ab94b2079",
-    )
-    """Addresses of the label table or of an archive that has it somewhere; the next where one is not there."""
-    kaggle: str = "paultimothymooney/blood-cells"
-    """Kaggle's handle of the set."""
-
-
-PUBLISHED = Published()
-
-
-@dataclass(frozen=True)
 class Source:
-    """One place that the set may come from."""
+    """A place that may have the data set.
+
+    Attributes:
+        name: name in messages.
+        get: returns a folder that contains the layout; may use the empty folder that it is given.
+        remedy: what the user can do if the source fails.
+        pinned_whole: whether the fingerprint covers the whole folder, including files outside the layout.
+    """
 
     name: str
     get: Callable[[Path], Path]
-    """Gives a folder that has the layout in it; may use the empty folder that it is given."""
     remedy: str
-    """What a user can do where the source is wrong."""
     pinned_whole: bool = False
-    """Whether the whole of that folder is what was pinned, with what it has beside the layout."""
 
 
-def choose(
+def choose_sources(
     local: Path,
     mirror: str | None,
-    published: Published = PUBLISHED,
-    patience: Patience = PATIENCE,
+    published: Published = BCCD,
+    policy: RetryPolicy = RETRY_POLICY,
 ) -> list[Source]:
-    """List the sources to try, best first: the one that the user chose and no other, else the public ones."""
+    """Return the sources to try in order: only the one that the user chose, or else the public ones."""
     if os.path.lexists(local):
         remedy = (
-            f"restore {local}/ (where DVC has it: `dvc checkout {local}.dvc`), "
-            f"run `dvc add {local}` if the change is meant, or move {local}/ away to have the set downloaded"
+            f"restore {local}/ (`dvc checkout {local}.dvc` if DVC has it), run `dvc add {local}` if you meant to "
+            f"change it, or move {local}/ away to download the data set"
         )
         return [Source(f"{local}/", lambda scratch: _folder(local), remedy, pinned_whole=True)]
     if mirror and mirror.strip():
-        remedy = "mend it, name another in BLOODCELLS_MIRROR, or unset that to have the set downloaded"
-        name = shown(mirror) if _is_web(mirror) else mirror
-        return [
-            Source(f"BLOODCELLS_MIRROR ({name})", lambda scratch: _mirror(mirror.strip(), scratch, patience), remedy)
-        ]
+        remedy = "correct it, name another one in BLOODCELLS_MIRROR, or unset that to download the data set"
+        name = redact_url(mirror) if _is_url(mirror) else mirror
+        return [Source(f"BLOODCELLS_MIRROR ({name})", lambda scratch: _mirror(mirror.strip(), scratch, policy), remedy)]
     return [
-        Source("git mirrors", lambda scratch: _git(published, scratch, patience), _ELSEWHERE),
-        Source("Kaggle", lambda scratch: _kaggle(published.kaggle, patience), _ELSEWHERE),
+        Source("git mirrors", lambda scratch: _git(published, scratch, policy), _OTHER_SOURCES),
+        Source("Kaggle", lambda scratch: _kaggle(published.kaggle, policy), _OTHER_SOURCES),
     ]
 
 
 def fetch(
-    sources: Sequence[Source], folder: Path, scratch: Path, pin: Pin, known: Sequence[Listing | None] = ()
+    sources: Sequence[Source],
+    folder: Path,
+    scratch: Path,
+    expected: Fingerprint,
+    known: Sequence[Checksums | None] = (),
 ) -> None:
-    """Fill the empty `folder` with the layout from the first of `sources` that has what is pinned.
+    """Fill an empty folder with the layout from the first source that has the expected files.
 
-    Nothing is put into `folder` before all of it was held against the pin.
+    The folder stays empty until all files have been verified.
 
     Args:
-        sources: where to look, best first.
-        folder: where the layout goes.
-        scratch: an empty folder for what is downloaded and unpacked, on the same disk; the caller removes it.
-        pin: what the files must hash to.
-        known: listings in which the pinned files may stand, so that those that differ can be named.
+        sources: the sources in order.
+        folder: the folder to fill.
+        scratch: an empty folder for downloads on the same disk; the caller removes it.
+        expected: the fingerprint of the files.
+        known: checksums that may be those of the expected files, to name the files that differ.
 
     Raises:
-        InputError: no source has it; the message has the reason for each, and what to do.
+        InputError: no source has the files; the message has the reason for each, and the remedy.
     """
     reasons = []
     for number, source in enumerate(sources):
-        print(f"looking in {source.name}", flush=True)
-        own = scratch / str(number)
-        own.mkdir(parents=True)
+        print(f"trying {source.name}", flush=True)
+        own_scratch = scratch / str(number)
+        own_scratch.mkdir(parents=True)
         try:
-            copies = _held(source, own, pin, known)
+            verified = _verified_copy(source, own_scratch, expected, known)
         except InputError as error:
             reasons.append(f"{source.name}: {error}")
             if number + 1 < len(sources):
                 print(reasons[-1], flush=True)
             continue
-        for part in copies.iterdir():
+        for part in verified.iterdir():
             part.rename(folder / part.name)
-        print(f"{source.name}: all files are those that are pinned ({pin.md5})")
+        print(f"{source.name}: verified all files against data.dvc ({expected.md5})")
         return
     if len(sources) == 1:
         raise InputError(f"{reasons[0]}\n{sources[0].remedy}")
     tried = "\n".join(f"- {reason}" for reason in reasons)
-    raise InputError(f"no source has the set:\n{tried}\nrun it again where there is a network, {sources[-1].remedy}")
+    raise InputError(f"no source has the data set:\n{tried}\nrun it again with network access, {sources[-1].remedy}")
 
 
-def _held(source: Source, scratch: Path, pin: Pin, known: Sequence[Listing | None]) -> Path:
-    """Copy the layout from a source, hold the copy against the pin, and give its folder."""
-    work, copied = scratch / "work", scratch / "copied"
+def _verified_copy(source: Source, scratch: Path, expected: Fingerprint, known: Sequence[Checksums | None]) -> Path:
+    """Copy the layout from a source, verify the copy, and return its folder."""
+    work, copy = scratch / "work", scratch / "copy"
     work.mkdir()
     try:
         top = source.get(work)
-        root = find(top)
-        copies = copy(part_files(root, top, links=source.pinned_whole), copied)
-        hold(_candidates(root, top if source.pinned_whole else root, copies), pin, known)
+        root = find_layout(top)
+        copies = copy_files(layout_files(root, top, allow_links=source.pinned_whole), copy)
+        verify(_candidates(root, top if source.pinned_whole else root, copies), expected, known)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in DISK_FULL:
             raise
         where = f": {error.filename}" if error.filename else ""
         raise InputError(f"{error.strerror or error}{where}") from None
-    return copied
+    return copy
 
 
-def _candidates(root: Path, whole: Path, copies: dict[str, Path]) -> Iterator[Listing]:
-    """List what may be what was pinned: the layout, or that with all that is beside it (a README, say)."""
-    yield list_files(copies)
+def _candidates(root: Path, whole: Path, copies: dict[str, Path]) -> Iterator[Checksums]:
+    """Yield what may have been pinned: the layout alone, or the layout and the files beside it (a README, say)."""
+    yield hash_files(copies)
     for base in dict.fromkeys((root, whole)):
         prefix = "" if base == root else root.relative_to(base).as_posix() + "/"
         copied = {prefix + name: path for name, path in copies.items()}
         found = all_files(base)
-        yield list_files(found | copied)
-        yield list_files({name: path for name, path in found.items() if not litter(path.name)} | copied)
+        yield hash_files(found | copied)
+        yield hash_files({name: path for name, path in found.items() if not is_os_junk(path.name)} | copied)
 
 
 def _folder(path: Path) -> Path:
     if not path.is_dir():
-        raise InputError(f"{path} is no folder")
+        raise InputError(f"{path} is not a folder")
     return path
 
 
-def _is_web(mirror: str) -> bool:
+def _is_url(mirror: str) -> bool:
     return re.match(r"https?://", mirror.strip(), re.IGNORECASE) is not None
 
 
-def _mirror(mirror: str, scratch: Path, patience: Patience) -> Path:
-    if _is_web(mirror):
+def _mirror(mirror: str, scratch: Path, policy: RetryPolicy) -> Path:
+    if _is_url(mirror):
         name = Path(urlsplit(mirror).path).name
         archive = scratch / (name if name.strip(".") else "archive")
-        download(mirror, archive, patience)
+        download(mirror, archive, policy)
         return _unpacked(archive, scratch)
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):", mirror)
     if scheme and scheme[1].lower() == "file":
         path = Path(url2pathname(urlsplit(mirror).path))
     elif scheme and "://" in mirror:
-        raise InputError(f"addresses of the kind {scheme[1]}:// are not understood; http, https and file are")
+        raise InputError(f"URLs with {scheme[1]}:// are not supported: use http, https or file")
     else:
         path = Path(mirror).expanduser()
     if path.is_dir():
         return path
     if not path.is_file():
-        raise InputError(f"there is no {path.resolve()}")
+        raise InputError(f"{path.resolve()} does not exist")
     return _unpacked(path, scratch)
 
 
@@ -180,31 +168,31 @@ def _unpacked(archive: Path, scratch: Path) -> Path:
     return folder
 
 
-def _git(published: Published, scratch: Path, patience: Patience) -> Path:
+def _git(published: Published, scratch: Path, policy: RetryPolicy) -> Path:
     archive = scratch / "images.tar.gz"
-    download(published.images, archive, patience)
-    folder = find(_unpacked(archive, scratch), (IMAGES,))
-    _label_table(published.labels, scratch, patience).replace(folder / LABELS)
+    download(published.images, archive, policy)
+    folder = find_layout(_unpacked(archive, scratch), (IMAGES,))
+    _label_table(published.labels, scratch, policy).replace(folder / LABELS)
     return folder
 
 
-def _label_table(addresses: Sequence[str], scratch: Path, patience: Patience) -> Path:
+def _label_table(urls: Sequence[str], scratch: Path, policy: RetryPolicy) -> Path:
     reasons = []
-    for number, address in enumerate(addresses):
+    for number, url in enumerate(urls):
         path = scratch / f"labels-{number}"
         try:
-            download(address, path, patience)
+            download(url, path, policy)
             if not is_archive(path):
                 return path
             folder = scratch / f"labels-{number}-unpacked"
             unpack(path, folder, lambda name: name.rpartition("/")[2] == LABELS)
-            return find(folder, (LABELS,)) / LABELS
+            return find_layout(folder, (LABELS,)) / LABELS
         except InputError as error:
             reasons.append(str(error))
     raise InputError("; ".join(reasons))
 
 
-def _kaggle(handle: str, patience: Patience) -> Path:
-    from bloodcells.datasets.download import kaggle  # noqa: PLC0415  kagglehub takes a second to import
+def _kaggle(handle: str, policy: RetryPolicy) -> Path:
+    from bloodcells.datasets.download import kaggle  # noqa: PLC0415  importing kagglehub takes a second
 
-    return kaggle.download(handle, patience)
+    return kaggle.download(handle, policy)

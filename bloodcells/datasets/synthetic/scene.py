@@ -87,9 +87,7 @@ _MAX_DEPTH = 4.0  # absorbance
 @cache
 def _transmission() -> Plane:
     """Tabulate exp(-absorbance): unlike a vectorized exp, a table is the same on every machine."""
-    return np.array(
-        [math.exp(-step / _STEPS) for step in range(-_STEPS // 2, int(_MAX_DEPTH * _STEPS))], np.float32
-    )
+    return np.array([math.exp(-step / _STEPS) for step in range(-_STEPS // 2, int(_MAX_DEPTH * _STEPS))], np.float32)
 
 
 def _expose(absorbance: Plane, light: Plane, color: Color) -> NDArray[np.uint8]:

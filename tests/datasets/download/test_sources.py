@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 
 from bloodcells.core.errors import InputError
-from bloodcells.datasets.download.http import Patience
-from bloodcells.datasets.download.sources import Published, choose, fetch
-from bloodcells.datasets.fingerprint import Listing, Pin
+from bloodcells.datasets.download.http import RetryPolicy
+from bloodcells.datasets.download.sources import choose_sources, fetch
+from bloodcells.datasets.fingerprint import Checksums, Fingerprint
+from bloodcells.datasets.records import Published
 from tests import smallset
 from tests.kaggle_site import HANDLE, publish, serving_kaggle
 from tests.loopback import Site, content, status
 
-PATIENCE = Patience(connect=5, read=5, pauses=(0, 0), sleep=lambda pause: None)
+POLICY = RetryPolicy(connect=5, read=5, attempts=3, backoff=0)
 CHANGED = smallset.FILES | {"JPEGImages/BloodImage_00001.jpg": b"another image"}
 
 
@@ -25,28 +26,28 @@ def kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 
 @pytest.fixture
-def pinned(tmp_path: Path) -> Listing:
-    return smallset.listing(tmp_path / "pinned")
+def pinned(tmp_path: Path) -> Checksums:
+    return smallset.checksums(tmp_path / "pinned")
 
 
 class Room:
-    """A folder to fill, empty at first, and how it is filled from some source."""
+    """An empty folder, and how to fill it from a source."""
 
-    def __init__(self, path: Path, pinned: Listing) -> None:
+    def __init__(self, path: Path, pinned: Checksums) -> None:
         self.folder, self.scratch, self.local = path / "raw", path / "scratch", path / "data"
         self.folder.mkdir()
         self.pinned = pinned
 
     def fetch(self, mirror: str | None = None, published: Published = Published("", (), "")) -> None:  # noqa: B008
-        sources = choose(self.local, mirror, published, PATIENCE)
-        fetch(sources, self.folder, self.scratch, Pin(self.pinned.pin()), [self.pinned])
+        sources = choose_sources(self.local, mirror, published, POLICY)
+        fetch(sources, self.folder, self.scratch, Fingerprint(self.pinned.fingerprint()), [self.pinned])
 
     def files(self) -> dict[str, bytes]:
         return smallset.read(self.folder)
 
 
 @pytest.fixture
-def room(tmp_path: Path, pinned: Listing) -> Room:
+def room(tmp_path: Path, pinned: Checksums) -> Room:
     return Room(tmp_path, pinned)
 
 
@@ -59,16 +60,16 @@ def on_git(site: Site, files: dict[str, bytes] = smallset.FILES) -> Published:
     return Published(archive, (table,), HANDLE)
 
 
-# The user's own folder
+# Local folder
 
 
-def test_data_is_taken_before_a_mirror(room: Room) -> None:
+def test_a_local_folder_comes_before_a_mirror(room: Room) -> None:
     smallset.write(room.local)
     room.fetch(mirror="nowhere")
     assert room.files() == smallset.FILES
 
 
-def test_data_that_is_not_what_is_pinned_is_an_error_and_no_fallback(room: Room, tmp_path: Path) -> None:
+def test_other_files_in_a_local_folder_are_an_error_without_fallback(room: Room, tmp_path: Path) -> None:
     smallset.write(room.local, CHANGED)
     with pytest.raises(InputError, match=r"differs: JPEGImages/BloodImage_00001\.jpg") as error:
         room.fetch(mirror=str(tmp_path / "pinned"))
@@ -77,36 +78,36 @@ def test_data_that_is_not_what_is_pinned_is_an_error_and_no_fallback(room: Room,
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, Path.touch])
-def test_an_empty_data_is_an_error(room: Room, make: Any) -> None:
+def test_an_empty_local_folder_is_an_error(room: Room, make: Any) -> None:
     make(room.local)
     with pytest.raises(InputError, match="data/: "):
         room.fetch()
 
 
 @pytest.mark.parametrize("top", [".", "dataset-master"])
-def test_data_that_was_pinned_with_more_than_the_layout_is_taken(tmp_path: Path, top: str) -> None:
+def test_a_local_folder_may_be_pinned_with_other_files(tmp_path: Path, top: str) -> None:
     files = {f"{top}/{name}".removeprefix("./"): body for name, body in smallset.FILES.items()}
-    room = Room(tmp_path, smallset.listing(tmp_path / "data", files | {"README.md": b"own cells"}))
+    room = Room(tmp_path, smallset.checksums(tmp_path / "data", files | {"README.md": b"own cells"}))
     room.fetch()
     assert room.files() == smallset.FILES
 
 
-def test_what_was_pinned_beside_the_layout_must_be_there(tmp_path: Path) -> None:
-    room = Room(tmp_path, smallset.listing(tmp_path / "data", smallset.FILES | {"README.md": b"own cells"}))
+def test_all_pinned_files_are_verified(tmp_path: Path) -> None:
+    room = Room(tmp_path, smallset.checksums(tmp_path / "data", smallset.FILES | {"README.md": b"own cells"}))
     (room.local / "README.md").write_bytes(b"changed")
     with pytest.raises(InputError, match=r"differs: README\.md"):
         room.fetch()
 
 
 @pytest.mark.parametrize("pinned_with", [{}, {"README.md": b"own cells"}])
-def test_what_a_file_manager_leaves_in_data_is_no_change_of_it(tmp_path: Path, pinned_with: dict[str, bytes]) -> None:
-    room = Room(tmp_path, smallset.listing(tmp_path / "data", smallset.FILES | pinned_with))
+def test_os_junk_is_ignored(tmp_path: Path, pinned_with: dict[str, bytes]) -> None:
+    room = Room(tmp_path, smallset.checksums(tmp_path / "data", smallset.FILES | pinned_with))
     (room.local / "JPEGImages" / ".DS_Store").write_bytes(b"came by itself")
     room.fetch()
     assert room.files() == smallset.FILES
 
 
-def test_data_may_be_links_into_a_cache(room: Room, tmp_path: Path) -> None:
+def test_a_local_folder_may_have_links_into_a_cache(room: Room, tmp_path: Path) -> None:
     smallset.write(tmp_path / "cache")
     smallset.write(room.local)
     for path in room.local.rglob("*.jpg"):
@@ -117,11 +118,11 @@ def test_data_may_be_links_into_a_cache(room: Room, tmp_path: Path) -> None:
     assert not any(path.is_symlink() for path in room.folder.rglob("*"))
 
 
-# A mirror that the user names
+# Mirror of the user's choice
 
 
 @pytest.mark.parametrize("top", ["", "dataset-master"])
-def test_a_folder_is_a_mirror(room: Room, tmp_path: Path, top: str) -> None:
+def test_a_mirror_may_be_a_folder(room: Room, tmp_path: Path, top: str) -> None:
     folder = smallset.write(tmp_path / "mirror" / top)
     smallset.write(tmp_path / "mirror", {"README.md": b"", ".git/HEAD": b""})
     room.fetch(mirror=str(tmp_path / "mirror"))
@@ -147,7 +148,9 @@ def test_a_read_only_mirror_makes_no_read_only_copy(room: Room, tmp_path: Path) 
     ],
 )
 @pytest.mark.parametrize("kind", ["path", "file", "http"])
-def test_an_archive_is_a_mirror(room: Room, site: Site, tmp_path: Path, kind: str, archive: tuple[str, bytes]) -> None:
+def test_a_mirror_may_be_an_archive(
+    room: Room, site: Site, tmp_path: Path, kind: str, archive: tuple[str, bytes]
+) -> None:
     name, body = archive
     path = tmp_path / name
     path.write_bytes(body)
@@ -157,7 +160,7 @@ def test_an_archive_is_a_mirror(room: Room, site: Site, tmp_path: Path, kind: st
     assert room.files() == smallset.FILES
 
 
-def test_an_address_without_a_path_is_a_mirror(room: Room, site: Site) -> None:
+def test_a_mirror_may_be_a_url_without_a_path(room: Room, site: Site) -> None:
     site.put("/", content(smallset.zipped(smallset.FILES)))
     room.fetch(mirror=site.address)
     assert room.files() == smallset.FILES
@@ -174,7 +177,7 @@ def test_an_address_without_a_path_is_a_mirror(room: Room, site: Site) -> None:
         ),
     ],
 )
-def test_a_mirror_with_other_bytes_is_an_error_and_no_fallback(
+def test_other_files_in_a_mirror_are_an_error_without_fallback(
     room: Room, site: Site, changed: dict[str, bytes], said: str
 ) -> None:
     url = site.put("/set.zip", content(smallset.zipped(changed)))
@@ -198,23 +201,23 @@ def test_an_archive_that_leads_out_of_its_folder_is_an_error(room: Room, site: S
 @pytest.mark.parametrize(
     ("mirror", "said"),
     [
-        ("not/there", "there is no /.*not/there"),
+        ("not/there", "/.*not/there does not exist"),
         ("s3://bucket/set.zip", "s3://"),
-        ("http://[", "no address"),
+        ("http://[", "is not a URL"),
         ("http://ä..b/x.zip", "Failed to parse"),
     ],
 )
-def test_a_mirror_that_is_none_is_an_error(room: Room, mirror: str, said: str) -> None:
+def test_a_wrong_mirror_is_an_error(room: Room, mirror: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
         room.fetch(mirror=mirror)
 
 
-def test_a_mirror_that_answers_with_a_page_is_an_error(room: Room, site: Site) -> None:
+def test_a_mirror_that_returns_a_web_page_is_an_error(room: Room, site: Site) -> None:
     with pytest.raises(InputError, match="neither a zip nor a tar"):
         room.fetch(mirror=site.put("/set.zip", content(b"<html>log in first</html>")))
 
 
-# The public ones
+# Public sources
 
 
 @pytest.mark.parametrize("mirror", [None, "", " "])
@@ -239,7 +242,7 @@ def on_kaggle(kaggle: Site, files: dict[str, bytes] = smallset.FILES) -> None:
 
 
 @pytest.mark.parametrize("fault", ["404", "500", "cut", "wrong bytes", "no archive", "no table"])
-def test_kaggle_comes_next_where_the_git_mirrors_fail(
+def test_kaggle_comes_next_if_the_git_mirrors_fail(
     room: Room, site: Site, kaggle: Site, capsys: pytest.CaptureFixture[str], fault: str
 ) -> None:
     published = on_git(site, CHANGED if fault == "wrong bytes" else smallset.FILES)
@@ -254,19 +257,19 @@ def test_kaggle_comes_next_where_the_git_mirrors_fail(
     assert "git mirrors: " in capsys.readouterr().out
 
 
-def test_when_all_fail_each_reason_is_given(room: Room, site: Site, kaggle: Site) -> None:
+def test_if_all_sources_fail_each_reason_is_named(room: Room, site: Site, kaggle: Site) -> None:
     on_kaggle(kaggle, CHANGED)
     with pytest.raises(InputError) as error:
         room.fetch(None, Published(f"{site.address}/gone", (), HANDLE))
     message = str(error.value)
     assert f"git mirrors: {site.address}/gone: HTTP 404" in message
-    assert "Kaggle: not the files that are pinned" in message
+    assert "Kaggle: these are not the files that data.dvc pins" in message
     assert "differs: JPEGImages/BloodImage_00001.jpg" in message
     assert "BLOODCELLS_MIRROR" in message
     assert room.files() == {}
 
 
-def test_a_full_disk_ends_it_at_once(room: Room, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_ends_the_download(room: Room, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(source: Path, target: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", str(target))
 

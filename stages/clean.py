@@ -1,5 +1,6 @@
-"""Keep the cells that can be learned, deal them into folds, and balance what each fold trains on."""
+"""Drop unusable rows of the label table, assign cells to folds, and resample the training parts."""
 
+import argparse
 from collections import Counter
 from pathlib import Path
 
@@ -8,16 +9,82 @@ import numpy as np
 from bloodcells.core.classes import CLASSES
 from bloodcells.core.errors import InputError, run
 from bloodcells.core.files import atomic_folder, write_csv
-from bloodcells.core.parameters import read_params
+from bloodcells.core.parameters import StageParameters, read_parameters
 from bloodcells.datasets.labels import LabelRow, read_label_table
 from bloodcells.imaging.near_duplicates import near_duplicate_groups, smear_thumbnails
-from bloodcells.splits.folds import assign_folds, split
+from bloodcells.splits.folds import Indices, assign_folds, split_cells
+from bloodcells.splits.parameters import CleanParameters
 
 NO_IMAGE = "null: no image"
 
+Rows = list[tuple[LabelRow, str | None]]
+"""Rows of the label table, each with the reason to drop it or None."""
 
-def dropped_because(row: LabelRow, images: Path) -> str | None:
-    """Say why a row can't be used, or None where it can."""
+
+class Parameters(StageParameters):
+    """Parameters of the stage."""
+
+    clean: CleanParameters
+
+
+def main() -> None:
+    argparse.ArgumentParser(prog="python -m stages.clean", description=__doc__).parse_args()
+    params = read_parameters(Parameters)
+    paths, clean = params.paths, params.clean
+    rows = [(row, reason_to_drop(row, paths.images)) for row in read_label_table(paths.labels)]
+    kept = [row for row, reason in rows if reason is None]
+    labels = [row.labels[0] for row in kept]
+    absent = [label for label in CLASSES if label not in labels]
+    if absent:
+        raise InputError(
+            f"{paths.labels}: no {' and no '.join(absent)} is left after cleaning; "
+            f"each class needs rows with that one label and an image{_without_image(rows)}"
+        )
+    groups = near_duplicate_groups(smear_thumbnails(paths.images / row.image for row in kept), clean.near_duplicate)
+    folds = assign_folds(labels, groups, clean.n_splits, clean.seed)
+
+    published = Counter("double" if len(row.labels) > 1 else "".join(row.labels) or "null" for row, _ in rows)
+    counts = [(label, "published", count) for label, count in sorted(published.items())]
+    counts += [(label, "kept", labels.count(label)) for label in CLASSES]
+    with atomic_folder(paths.splits) as folder:
+        for fold in range(clean.n_splits):
+            split = split_cells(
+                labels,
+                groups,
+                folds,
+                fold,
+                validation=clean.validation,
+                downsample=clean.downsample,
+                oversample=clean.oversample,
+                seed=clean.seed,
+            )
+            parts = {"train": split.resampled, "validation": split.validation, "test": split.test}
+            write_csv(
+                folder / paths.split(fold).name,
+                ("image", "label", "part"),
+                ((kept[i].image, labels[i], part) for part, indices in parts.items() for i in indices),
+            )
+            steps = {"train": split.train, "train resampled": split.resampled}
+            for step, indices in (steps | {"validation": split.validation, "test": split.test}).items():
+                chosen = [labels[i] for i in indices]
+                counts += [(label, f"fold {fold} {step}", chosen.count(label)) for label in CLASSES]
+
+    write_csv(
+        paths.chart("dropped"),
+        ("line", "image", "labels", "reason"),
+        ((row.line, row.image, " + ".join(row.labels), reason) for row, reason in rows if reason is not None),
+    )
+    write_csv(paths.chart("counts"), ("class", "step", "count"), counts)
+    write_csv(
+        paths.cells,
+        ("image", "label", "fold"),
+        ((row.image, label, fold) for row, label, fold in zip(kept, labels, folds, strict=True)),
+    )
+    _print_summary(labels, rows, groups)
+
+
+def reason_to_drop(row: LabelRow, images: Path) -> str | None:
+    """Return why a row can't be used, or None if it can."""
     if not row.labels:
         return "null: no label"
     if len(row.labels) > 1:
@@ -29,84 +96,23 @@ def dropped_because(row: LabelRow, images: Path) -> str | None:
     return None
 
 
-def main() -> None:
-    """Write `cells.csv`, `splits/`, `dropped.csv` and `counts.csv` of the data set."""
-    params = read_params()
-    raw = Path("artifacts", params.dataset, "raw")
-    reasons = [(row, dropped_because(row, raw / "JPEGImages")) for row in read_label_table(raw / "labels.csv")]
-    kept = [row for row, reason in reasons if reason is None]
-    labels = [row.labels[0] for row in kept]
-    absent = [label for label in CLASSES if label not in labels]
-    if absent:
-        raise InputError(
-            f"{raw / 'labels.csv'}: no {' and no '.join(absent)} is left after cleaning; "
-            f"each class needs rows with that one label and an image{_without_image(reasons)}"
-        )
-    thumbnails = smear_thumbnails(raw / "JPEGImages" / row.image for row in kept)
-    groups = near_duplicate_groups(thumbnails, params.clean.near_duplicate)
-    folds = assign_folds(labels, groups, params.clean.n_splits, params.clean.seed)
-
-    published = Counter("double" if len(row.labels) > 1 else "".join(row.labels) or "null" for row, _ in reasons)
-    counts = [(label, "published", count) for label, count in sorted(published.items())]
-    counts += [(label, "kept", labels.count(label)) for label in CLASSES]
-    with atomic_folder(Path("artifacts", params.dataset, "splits")) as folder:
-        for fold in range(params.clean.n_splits):
-            part = split(
-                labels,
-                groups,
-                folds,
-                fold,
-                validation=params.clean.validation,
-                downsample=params.clean.downsample,
-                oversample=params.clean.oversample,
-                seed=params.clean.seed,
-            )
-            parts = {"train": part.balanced, "validation": part.validation, "test": part.test}
-            write_csv(
-                folder / f"{fold}.csv",
-                ("image", "label", "part"),
-                ((kept[i].image, labels[i], name) for name, indices in parts.items() for i in indices),
-            )
-            shown = {"train": part.train, "train balanced": part.balanced} | {
-                name: indices for name, indices in parts.items() if name != "train"
-            }
-            for name, indices in shown.items():
-                chosen = [labels[i] for i in indices]
-                counts += [(label, f"fold {fold} {name}", chosen.count(label)) for label in CLASSES]
-
-    tables = Path("plots", params.dataset)
-    write_csv(
-        tables / "dropped.csv",
-        ("line", "image", "labels", "reason"),
-        ((row.line, row.image, " + ".join(row.labels), reason) for row, reason in reasons if reason is not None),
-    )
-    write_csv(tables / "counts.csv", ("class", "step", "count"), counts)
-    write_csv(
-        Path("artifacts", params.dataset, "cells.csv"),
-        ("image", "label", "fold"),
-        ((row.image, label, fold) for row, label, fold in zip(kept, labels, folds, strict=True)),
-    )
-    _report(labels, reasons, groups)
-
-
-def _without_image(reasons: list[tuple[LabelRow, str | None]]) -> str:
-    """Say how many rows name an image that is not there, and which is the first."""
-    rows = [row for row, reason in reasons if reason == NO_IMAGE]
-    if not rows:
+def _without_image(rows: Rows) -> str:
+    """Count the rows whose image is missing, and name the first."""
+    missing = [row for row, reason in rows if reason == NO_IMAGE]
+    if not missing:
         return ""
-    first = f"the first in line {rows[0].line}: {rows[0].image}"
-    return f" ({len(rows)} of {len(reasons)} rows name none in JPEGImages, {first})"
+    first = f"the first in line {missing[0].line}: {missing[0].image}"
+    return f" ({len(missing)} of {len(rows)} rows name an image that is not in JPEGImages, {first})"
 
 
-def _report(labels: list[str], reasons: list[tuple[LabelRow, str | None]], groups: np.ndarray) -> None:
-    dropped = Counter(reason for _, reason in reasons if reason is not None)
+def _print_summary(labels: list[str], rows: Rows, groups: Indices) -> None:
+    dropped_rows = Counter(reason for _, reason in rows if reason is not None)
+    counts = ", ".join(f"{count} {reason}" for reason, count in sorted(dropped_rows.items()))
     print(f"kept {len(labels)} cells:", ", ".join(f"{labels.count(label)} {label}" for label in CLASSES))
+    print(f"dropped {dropped_rows.total()} rows: {counts}")
     print(
-        f"dropped {dropped.total()} rows:", ", ".join(f"{count} {reason}" for reason, count in sorted(dropped.items()))
-    )
-    print(
-        f"near-duplicates: {len(labels) - len(set(groups.tolist()))} cells share a fold with one that looks the same; "
-        f"most of one kind: {np.bincount(groups).max()}"
+        f"near-duplicates: {len(labels) - len(set(groups.tolist()))} cells share the fold of another image of the same "
+        f"part of the smear; the largest group has {np.bincount(groups).max()} images"
     )
 
 

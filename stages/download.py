@@ -1,4 +1,4 @@
-"""Get the raw data of the chosen set into one layout: drawn from its seed, or what data.dvc pins."""
+"""Get the raw data: generate it from a seed, or download it and verify it against data.dvc."""
 
 import argparse
 import os
@@ -7,46 +7,51 @@ from tempfile import TemporaryDirectory
 
 from bloodcells.core.errors import run
 from bloodcells.core.files import atomic_folder
-from bloodcells.core.parameters import Params, read_params
-from bloodcells.datasets.fingerprint import read_listing, read_pin
+from bloodcells.core.parameters import StageParameters, read_parameters
+from bloodcells.datasets.fingerprint import read_checksums, read_fingerprint
+from bloodcells.datasets.records import BCCD_CHECKSUMS
+from bloodcells.datasets.synthetic.parameters import SyntheticParameters
 
 LOCAL = Path("data")
-LISTING = Path("datasets", "bccd", "files.md5")
 CACHE = Path(".dvc", "cache", "files", "md5")
 
 
+class Parameters(StageParameters):
+    """Parameters of the stage."""
+
+    rendered: SyntheticParameters
+
+
 def main() -> None:
-    """Fill `artifacts/DATASET/raw`."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pin", required=True, metavar="MD5.dir", help="what data.dvc has as md5 of data/")
+    parser = argparse.ArgumentParser(prog="python -m stages.download", description=__doc__)
+    parser.add_argument("--pin", required=True, metavar="MD5.dir", help="the md5 of data/ in data.dvc")
     pin = parser.parse_args().pin
-    params = read_params()
-    raw = Path("artifacts", params.dataset, "raw")
-    with atomic_folder(raw) as folder:
+    params = read_parameters(Parameters)
+    with atomic_folder(params.paths.raw) as folder:
         if params.dataset == "rendered":
-            draw(params, folder)
+            generate(params.rendered, folder)
         else:
-            fetch(pin, folder)
+            download(pin, folder)
 
 
-def draw(params: Params, folder: Path) -> None:
-    """Draw the rendered set into `folder`."""
-    from bloodcells.datasets.synthetic import smears  # noqa: PLC0415  each data set imports only what it needs
+def generate(params: SyntheticParameters, folder: Path) -> None:
+    """Generate the synthetic data set in `folder`."""
+    from bloodcells.datasets.synthetic import generate  # noqa: PLC0415  each data set imports only what it needs
 
-    smears.draw(folder, images=params.rendered.images, seed=params.rendered.seed)
+    generate.generate(folder, images=params.images, seed=params.seed)
 
 
-def fetch(md5: str, folder: Path) -> None:
-    """Fill `folder` with the set that `md5` pins."""
-    from bloodcells.datasets.download import sources  # noqa: PLC0415  requests takes as long to import as all else here
+def download(pin: str, folder: Path) -> None:
+    """Fill `folder` with the data set that has the fingerprint `pin`."""
+    from bloodcells.datasets.download import sources  # noqa: PLC0415  importing requests takes a while
 
-    pin = read_pin(md5, Path(f"{LOCAL}.dvc"))
-    known = (read_listing(LISTING), read_listing(CACHE / md5[:2] / md5[2:]))
+    expected = read_fingerprint(pin, Path(f"{LOCAL}.dvc"))
+    known = (read_checksums(BCCD_CHECKSUMS), read_checksums(CACHE / pin[:2] / pin[2:]))
     with TemporaryDirectory(
         prefix=".download.", suffix=".part", dir=folder.parent, ignore_cleanup_errors=True
     ) as scratch:
-        chosen = sources.choose(LOCAL, os.environ.get("BLOODCELLS_MIRROR"))
-        sources.fetch(chosen, folder, Path(scratch), pin, known)
+        chosen = sources.choose_sources(LOCAL, os.environ.get("BLOODCELLS_MIRROR"))
+        sources.fetch(chosen, folder, Path(scratch), expected, known)
 
 
 if __name__ == "__main__":

@@ -1,80 +1,122 @@
-"""Look at the data: average image, pixel distribution and samples of each class, and the counts that cleaning left."""
+"""Show the average image, samples and the pixel distribution of each class, in crops around the white cell."""
 
+import argparse
 from collections import defaultdict
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from tqdm import tqdm
 
 from bloodcells.core.classes import CLASSES, RARE
 from bloodcells.core.errors import InputError, run
-from bloodcells.core.files import read_csv, atomic_folder
-from bloodcells.core.parameters import read_params
+from bloodcells.core.files import atomic_folder, write_csv
+from bloodcells.core.parameters import ImageParameters, StageParameters, read_parameters
+from bloodcells.core.paths import DatasetPaths
 from bloodcells.datasets.labels import read_label_table
-from bloodcells.imaging.cropping import crop_around, cut
+from bloodcells.imaging.cropping import crop_around, resize_crop
 from bloodcells.imaging.localization import find_cell
 from bloodcells.imaging.opening import open_rgb
-from bloodcells.reporting.charts import counts, distribution
-from bloodcells.reporting.image_grid import averages, samples
+from bloodcells.reporting.image_grid import Caption, Card, Row, image_grid, short
+from bloodcells.reporting.style import FAINT
 
-SMEAR = (320, 240)
-"""Columns and rows that are taken of a whole smear: pixels as they are, so that their distribution stays true."""
+SIDE = 160
+"""Side of a crop in pixels."""
 
-TILE = 160
-"""Side to which the square around the cell is scaled."""
+SAMPLES = 6
+"""Samples of each class."""
+
+BIN = 4
+"""Width of a bin of the pixel distribution."""
+
+MIN_CELLS = 10
+"""A class with fewer cells has no distribution to speak of."""
+
+Crop = NDArray[np.uint8]
+Crops = Mapping[str, Sequence[tuple[str, Crop]]]
+"""The images of each class: their names, and the crops around the white cell (SIDE, SIDE, 3)."""
+
+
+class Parameters(StageParameters):
+    """Parameters of the stage."""
+
+    image: ImageParameters
 
 
 def main() -> None:
-    params = read_params()
-    raw = Path("artifacts", params.dataset, "raw")
-    smears: dict[str, list[NDArray[np.uint8]]] = defaultdict(list)
-    cells: dict[str, list[tuple[str, NDArray[np.uint8]]]] = defaultdict(list)
-    for name, label in tqdm(_single(raw), desc="explore", unit="image", disable=None):
-        path = raw / "JPEGImages" / name
+    argparse.ArgumentParser(prog="python -m stages.explore", description=__doc__).parse_args()
+    params = read_parameters(Parameters)
+    crops = read_crops(params.paths, params.image.crop)
+    pictures = params.paths.pictures("explore")
+    with atomic_folder(pictures) as folder:
+        title = f"Average crop of each class ({params.dataset})"
+        image_grid(folder / "average.png", title, [average_row(crops)], len(crops))
+        title = f"Samples of each class ({params.dataset})"
+        image_grid(folder / "samples.png", title, sample_rows(crops), SAMPLES)
+    write_csv(params.paths.chart("distribution"), ("class", "channel", "value", "percent"), distribution(crops))
+    print(f"explored {sum(map(len, crops.values()))} cells; see {pictures}")
+
+
+def read_crops(paths: DatasetPaths, side: int) -> Crops:
+    """Read all images with one label, rare classes included, and crop a square of `side` pixels around the cell."""
+    rows = [
+        row for row in read_label_table(paths.labels) if len(row.labels) == 1 and (paths.images / row.image).is_file()
+    ]
+    crops: dict[str, list[tuple[str, Crop]]] = defaultdict(list)
+    for row in tqdm(rows, desc="explore", unit="image", disable=None):
+        path = paths.images / row.image
         image = open_rgb(path)
-        smear = image.resize(SMEAR, Image.Resampling.NEAREST)
         try:
-            point = find_cell(image)
+            box = crop_around(find_cell(image), image.size, side)
         except InputError as error:
             raise InputError(f"{path}: {error}; take its row out of the label table") from None
-        smears[label].append(np.asarray(smear, dtype=np.uint8))
-        cells[label].append((name, cut(image, crop_around(point, image.size, params.image.crop), TILE)))
-
-    classes = [label for label in CLASSES + RARE if smears[label]]
-    kinds = {
-        "whole smear": {label: smears[label] for label in classes},
-        "around the white cell": {label: [tile for _, tile in cells[label]] for label in classes},
-    }
-    histograms = {
-        kind: {label: sum(map(_histogram, images), np.zeros((3, 256), np.int64)) for label, images in by_class.items()}
-        for kind, by_class in kinds.items()
-    }
-    steps = read_csv(Path("plots", params.dataset, "counts.csv"), ("class", "step", "count"))
-
-    with atomic_folder(Path("plots", params.dataset, "explore")) as folder:
-        averages(folder / "average.png", f"Average image of each class ({params.dataset})", kinds)
-        distribution(folder / "distribution.png", f"Pixel distribution of each class ({params.dataset})", histograms)
-        samples(folder / "samples.png", f"Samples of each class ({params.dataset})", {c: cells[c] for c in classes})
-        counts(
-            folder / "counts.png",
-            f"Cells of each class, before and after cleaning ({params.dataset})",
-            [(row["class"], row["step"], int(row["count"])) for row in steps],
-        )
-    print(f"looked at {sum(map(len, smears.values()))} cells; pictures in {Path('plots', params.dataset, 'explore')}")
+        crops[row.labels[0]].append((row.image, resize_crop(image, box, SIDE)))
+    return {label: crops[label] for label in CLASSES + RARE if crops[label]}
 
 
-def _single(raw: Path) -> list[tuple[str, str]]:
-    """List the images that there are with one label, the rare ones too, and that label."""
-    rows = read_label_table(raw / "labels.csv")
-    named = [(row.image, row.labels[0]) for row in rows if len(row.labels) == 1]
-    return [(image, label) for image, label in named if (raw / "JPEGImages" / image).is_file()]
+def average_row(crops: Crops) -> Row:
+    """Return the average crop of each class."""
+    return Row(
+        "",
+        [
+            Card(
+                np.mean([crop for _, crop in own], axis=0).round().astype(np.uint8),
+                [Caption(label), Caption(f"mean of {_images(len(own))}", color=FAINT)],
+            )
+            for label, own in crops.items()
+        ],
+    )
 
 
-def _histogram(image: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Count the values of each channel: (3, 256)."""
-    return np.array(Image.fromarray(image).histogram(), dtype=np.int64).reshape(3, 256)
+def sample_rows(crops: Crops) -> list[Row]:
+    """Return a row of samples of each class, evenly spaced in the label table."""
+    rows = []
+    for label, own in crops.items():
+        chosen = np.unique(np.linspace(0, len(own) - 1, SAMPLES).round().astype(int))
+        cards = [Card(own[i][1], [Caption(short(own[i][0]), color=FAINT)]) for i in chosen]
+        rows.append(Row(f"{label}, {_images(len(own))}", cards))
+    return rows
+
+
+def distribution(crops: Crops) -> list[tuple[str, str, int, float]]:
+    """Return the pixel distribution of each class with at least `MIN_CELLS` cells: class, channel, value, percent.
+
+    `value` is the lower edge of a bin of `BIN` values.
+    """
+    rows = []
+    for label, own in crops.items():
+        if len(own) < MIN_CELLS:
+            continue
+        pixels = np.stack([crop for _, crop in own]).reshape(-1, 3)
+        for index, channel in enumerate(("red", "green", "blue")):
+            counts = np.bincount(pixels[:, index] // BIN, minlength=256 // BIN)
+            percents = 100 * counts / len(pixels)
+            rows += [(label, channel, number * BIN, round(float(p), 3)) for number, p in enumerate(percents)]
+    return rows
+
+
+def _images(count: int) -> str:
+    return f"{count} image{'' if count == 1 else 's'}"
 
 
 if __name__ == "__main__":

@@ -1,69 +1,70 @@
-"""Decode each kept image once: a crop around its white cell, or the whole frame, as an array of bytes."""
+"""Find the white cell of each image, and crop and scale the network's input."""
 
+import argparse
 from contextlib import suppress
-from pathlib import Path
 
 from tqdm import tqdm
 
 from bloodcells.core.errors import InputError, run
-from bloodcells.core.files import read_csv, atomic_folder, write_json
+from bloodcells.core.files import atomic_folder, read_csv, write_json
 from bloodcells.core.geometry import Box, Point
-from bloodcells.core.parameters import read_params
+from bloodcells.core.parameters import ImageParameters, StageParameters, read_parameters
 from bloodcells.core.pixels import PixelWriter
 from bloodcells.datasets.annotations import MARGIN, Boxes, white_cells
-from bloodcells.datasets.layout import IMAGES
-from bloodcells.imaging.cropping import crop_around, cut, letterbox
+from bloodcells.imaging.cropping import crop_around, letterbox, resize_crop
 from bloodcells.imaging.localization import find_cell
 from bloodcells.imaging.opening import open_rgb
 
-PUBLISHED_BOXES = Path("datasets", "bccd", "white_cells.csv")
-"""White cells' boxes for the real set, whose own annotations hold red cells only."""
 
-PUBLISHED_FILES = Path("datasets", "bccd", "files.md5")
-"""The hashes of the real set's files, by which an image of yours is told from a published one of the same name."""
+class Parameters(StageParameters):
+    """Parameters of the stage."""
+
+    image: ImageParameters
 
 
 def main() -> None:
-    """Write `pixels/`, and how well the cells were found where boxes are known."""
-    params = read_params()
-    artifacts = Path("artifacts", params.dataset)
-    images = artifacts / "raw" / IMAGES
-    boxes = white_cells(artifacts / "raw", PUBLISHED_BOXES, PUBLISHED_FILES)
-
-    kept = [row["image"] for row in read_csv(artifacts / "cells.csv", ("image",))]
-    found: dict[str, Point] = {}
-    with atomic_folder(artifacts / "pixels") as folder:
-        writer = PixelWriter(folder, len(kept), params.image.side)
+    argparse.ArgumentParser(prog="python -m stages.prepare", description=__doc__).parse_args()
+    params = read_parameters(Parameters)
+    paths, side = params.paths, params.image.side
+    boxes = {name: own for name, own in white_cells(paths.raw).items() if (paths.images / name).is_file()}
+    kept = [row["image"] for row in read_csv(paths.cells, ("image",))]
+    points: dict[str, Point] = {}
+    with atomic_folder(paths.pixels) as folder:
+        writer = PixelWriter(folder, len(kept), side)
         for name in tqdm(kept, desc="prepare", unit="image", disable=None):
-            image = open_rgb(images / name)
+            path = paths.images / name
+            image = open_rgb(path)
             try:
-                found[name] = find_cell(image)
+                point = points[name] = find_cell(image)
             except InputError as error:
-                raise InputError(f"{images / name}: {error}; take its row out of the label table") from None
-            if params.image.input == "cell":
-                box = crop_around(found[name], image.size, params.image.crop)
-                writer.add(name, image.size, found[name].stain, box, cut(image, box, params.image.side))
+                raise InputError(f"{path}: {error}; take its row out of the label table") from None
+            if params.image.input == "crop":
+                box = crop_around(point, image.size, params.image.crop)
+                pixels = resize_crop(image, box, side)
             else:
-                box = Box(0, 0, max(image.side), max(image.side))
-                writer.add(name, image.size, found[name].stain, box, letterbox(image, params.image.side))
+                box = Box(0, 0, max(image.size), max(image.size))
+                pixels = letterbox(image, side)
+            writer.add(name, image.size, point.stain, box, pixels)
         writer.close()
-    for name in sorted(boxes.keys() - found.keys()):  # annotated, so it counts for the localisation alone
-        if (images / name).is_file():
-            with suppress(InputError):  # what can't be read or shows no stain is a cell that was not found
-                found[name] = find_cell(open_rgb(images / name))
-    boxes = {name: those for name, those in boxes.items() if (images / name).is_file()}
-    write_json(Path("metrics", params.dataset, "localisation.json"), localisation(found, boxes))
+    for name in sorted(boxes.keys() - points.keys()):  # dropped, but annotated: it counts for the localization
+        with suppress(InputError):  # an image that can't be read or shows no stain counts as a miss
+            points[name] = find_cell(open_rgb(paths.images / name))
+    write_json(paths.localization, localization(points, boxes))
 
 
-def localisation(found: dict[str, Point], boxes: Boxes) -> dict[str, float]:
-    """Give the share of annotated images in which the found point lies in a white cell's box (± MARGIN pixels).
+def localization(points: dict[str, Point], boxes: Boxes) -> dict[str, float]:
+    """Return the fraction of annotated images whose point lies in the box of a white cell (± `MARGIN` pixels).
 
-    The keys are few, and one is the models' too: `dvc metrics show` then stays a table that is read at a glance.
+    Args:
+        points: the point that was found in each image.
+        boxes: the annotated boxes of each image.
+
+    Returns:
+        `images`, their number, and `localization_accuracy` unless that is 0.
     """
-    inside = sum(any(box.holds(found[name], MARGIN) for box in those) for name, those in boxes.items() if name in found)
-    print(f"the white cell was found in {inside} of {len(boxes)} annotated images")
-    share = {"located": round(inside / len(boxes), 4)} if boxes else {}  # 0 of 0 is no share
-    return share | {"cells": len(boxes)}
+    hits = sum(any(box.contains(points[name], MARGIN) for box in own) for name, own in boxes.items() if name in points)
+    print(f"found the white cell in {hits} of {len(boxes)} annotated images")
+    return ({"localization_accuracy": round(hits / len(boxes), 4)} if boxes else {}) | {"images": len(boxes)}
 
 
 if __name__ == "__main__":

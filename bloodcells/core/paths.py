@@ -3,9 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-BCCD_RECORD = Path("datasets", "bccd")
-"""What is known of the real data set without its images."""
-
 
 @dataclass(frozen=True)
 class DatasetPaths:
@@ -25,6 +22,11 @@ class DatasetPaths:
     def plots(self) -> Path:
         """Tables behind charts, pictures and pages."""
         return Path("plots", self.dataset)
+
+    @property
+    def published_results(self) -> Path:
+        """Results that others published on it, from its record."""
+        return Path("datasets", self.dataset, "published_results.csv")
 
     @property
     def raw(self) -> Path:
@@ -120,6 +122,10 @@ class DatasetPaths:
     def chart(self, name: str) -> Path:
         """Return the table of a chart that `dvc plots` shows."""
         return self.plots / f"{name}.csv"
+
+    def pictures(self, name: str) -> Path:
+        """Return a folder of pictures, which DVC caches."""
+        return self.plots / name
 
     @property
     def report(self) -> Path:

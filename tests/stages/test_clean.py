@@ -1,5 +1,6 @@
 import errno
 import re
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -8,21 +9,27 @@ import pytest
 from PIL import Image
 
 from bloodcells.core.classes import CLASSES
-from bloodcells.datasets.synthetic import smears
+from bloodcells.core.paths import DatasetPaths
+from bloodcells.datasets.synthetic.plan import plan_smears
 from stages.clean import main
 from tests import workplace
 from tests.project import set_params
-from tests.workplace import PUBLISHED, RAW, error_of, files, table
+from tests.workplace import PATHS, PUBLISHED, RAW, error_of, files, table
 
-TWICE = (
+NEAR_DUPLICATES = (
     *((19, 20), (37, 38), (204, 205, 276, 277), (206, 278), (223, 263), (224, 264), (226, 261), (227, 260), (228, 259)),
     *((229, 258), (230, 257), (231, 256), (232, 255), (233, 254), (236, 253), (237, 252), (239, 240), (243, 250)),
     *((244, 247), (377, 400), (381, 397), (382, 395), (384, 393), (386, 391)),
 )
-"""Numbers of published images that show the same part of a smear, moved by up to half a frame; seen by eye."""
+"""Numbers of published images that show the same part of a smear, shifted by up to half a frame; found by eye."""
 
 PARTS = ("train", "validation", "test")
-MADE = {"artifacts", "artifacts/rendered", "artifacts/rendered/raw", "params.yaml"}
+INPUT = {"artifacts", "artifacts/rendered", "artifacts/rendered/raw", "params.yaml"}
+
+
+@pytest.fixture(autouse=True)
+def no_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["clean"])
 
 
 @pytest.fixture
@@ -38,40 +45,40 @@ def cleaned(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = workplace.run_stage("clean", folder)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    assert f"kept {len(table(folder / 'artifacts' / 'rendered' / 'cells.csv'))} cells" in done.stdout
+    assert f"kept {len(table(folder / PATHS.cells))} cells" in done.stdout
     return folder
 
 
-def splits(folder: Path, dataset: str = "rendered") -> list[list[dict[str, str]]]:
-    return [table(path) for path in sorted((folder / "artifacts" / dataset / "splits").glob("*.csv"))]
+def splits(folder: Path, paths: DatasetPaths = PATHS) -> list[list[dict[str, str]]]:
+    return [table(path) for path in sorted((folder / paths.splits).glob("*.csv"))]
 
 
 def faults(rows: list[dict[str, str]], same: dict[str, Any]) -> list[str]:
-    """Say what is wrong with a split as it stands in its table; `same` gives what near-duplicates have in common."""
-    sides = {part: Counter(row["image"] for row in rows if row["part"] == part) for part in PARTS}
-    found = [
-        f"{image} in {part} is more than once there" for part in PARTS[1:] for image, n in sides[part].items() if n > 1
-    ]
-    seen = {part: {same.get(image, image) for image in sides[part]} for part in PARTS}
+    """List what is wrong with the table of a split; `same` maps near-duplicates to what they have in common."""
+    images = {part: Counter(row["image"] for row in rows if row["part"] == part) for part in PARTS}
+    found = [f"{image} in {part} is repeated" for part in PARTS[1:] for image, n in images[part].items() if n > 1]
+    seen = {part: {same.get(image, image) for image in images[part]} for part in PARTS}
     for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
-        found += [f"{what} in {one} and in {other}" for what in sorted(map(str, seen[one] & seen[other]))]
+        found += [f"{what} in {one} and {other}" for what in sorted(map(str, seen[one] & seen[other]))]
     return found
 
 
 def scenes() -> dict[str, Any]:
-    return {f"{smear.name}.jpg": smear.scene for smear in smears.plan(workplace.IMAGES, workplace.SEED)}
+    return {f"{smear.name}.jpg": smear.scene for smear in plan_smears(workplace.IMAGES, workplace.SEED)}
 
 
 def test_every_row_is_kept_or_dropped_with_its_reason(cleaned: Path) -> None:
-    planned = smears.plan(workplace.IMAGES, workplace.SEED)
-    single = {f"{s.name}.jpg": s.cells[0] for s in planned if s.drawn and len(s.cells) == 1 and s.cells[0] in CLASSES}
-    kept = table(cleaned / "artifacts" / "rendered" / "cells.csv")
+    planned = plan_smears(workplace.IMAGES, workplace.SEED)
+    single = {
+        f"{s.name}.jpg": s.cells[0] for s in planned if s.has_image and len(s.cells) == 1 and s.cells[0] in CLASSES
+    }
+    kept = table(cleaned / PATHS.cells)
     assert {row["image"]: row["label"] for row in kept} == single
 
-    dropped = table(cleaned / "plots" / "rendered" / "dropped.csv")
+    dropped = table(cleaned / PATHS.chart("dropped"))
     reasons: dict[str, str] = {}
     for smear in planned:
-        alone = "null: no image" if not smear.drawn else "basophil"
+        alone = "null: no image" if not smear.has_image else "basophil"
         reasons[f"{smear.name}.jpg"] = ("null: no label", alone, "double")[len(smear.cells)]
     assert {row["image"]: row["reason"] for row in dropped} == {
         image: reason for image, reason in reasons.items() if image not in single
@@ -82,35 +89,35 @@ def test_every_row_is_kept_or_dropped_with_its_reason(cleaned: Path) -> None:
         assert lines[int(row["line"]) - 1].startswith(f",{number},")
 
 
-def test_no_image_and_no_near_duplicate_stands_on_two_sides(cleaned: Path) -> None:
+def test_no_image_and_no_near_duplicate_is_in_two_parts(cleaned: Path) -> None:
     assert len(scenes()) > len(set(scenes().values()))  # there are near-duplicates
     assert len(splits(cleaned)) == 5
     for rows in splits(cleaned):
         assert faults(rows, scenes()) == []
 
 
-def test_a_faulty_split_would_be_noticed(cleaned: Path) -> None:
+def test_a_leaking_split_would_be_detected(cleaned: Path) -> None:
     rows = splits(cleaned)[0]
     copied = next(row for row in rows if row["part"] == "test")
-    assert faults([*rows, copied], {}) == [f"{copied['image']} in test is more than once there"]
-    assert faults([*rows, copied | {"part": "train"}], {}) == [f"{copied['image']} in train and in test"]
-    twin = next(row for row in rows if row["part"] == "train")
-    assert faults(rows, {copied["image"]: "twin", twin["image"]: "twin"}) == ["twin in train and in test"]
+    assert faults([*rows, copied], {}) == [f"{copied['image']} in test is repeated"]
+    assert faults([*rows, copied | {"part": "train"}], {}) == [f"{copied['image']} in train and test"]
+    partner = next(row for row in rows if row["part"] == "train")
+    assert faults(rows, {copied["image"]: "pair", partner["image"]: "pair"}) == ["pair in train and test"]
 
 
-def test_every_cell_is_tested_once_and_has_its_fold(cleaned: Path) -> None:
-    fold_of = {row["image"]: row["fold"] for row in table(cleaned / "artifacts" / "rendered" / "cells.csv")}
+def test_every_cell_is_tested_in_its_fold(cleaned: Path) -> None:
+    fold_of = {row["image"]: row["fold"] for row in table(cleaned / PATHS.cells)}
     for fold, rows in enumerate(splits(cleaned)):
         assert {row["image"] for row in rows if row["part"] == "test"} == {
             image for image, number in fold_of.items() if number == str(fold)
         }
         in_a_part = {row["image"] for row in rows}
         assert set(fold_of) >= in_a_part
-        left_out = set(fold_of) - in_a_part  # one neutrophil in ten of training
+        left_out = set(fold_of) - in_a_part  # by downsampling
         assert len(left_out) <= 1
 
 
-def test_classes_are_shared_out_evenly_and_balanced_in_training(cleaned: Path) -> None:
+def test_training_parts_are_resampled(cleaned: Path) -> None:
     for rows in splits(cleaned):
         counts = {part: Counter(row["label"] for row in rows if row["part"] == part) for part in PARTS}
         assert set(counts["train"]) == set(counts["test"]) == set(CLASSES)
@@ -118,18 +125,16 @@ def test_classes_are_shared_out_evenly_and_balanced_in_training(cleaned: Path) -
         assert all(count >= round(largest / 2) for count in counts["train"].values())
 
 
-def test_the_counts_are_those_of_the_tables(cleaned: Path) -> None:
-    counts = {
-        (row["class"], row["step"]): int(row["count"]) for row in table(cleaned / "plots" / "rendered" / "counts.csv")
-    }
-    kept = Counter(row["label"] for row in table(cleaned / "artifacts" / "rendered" / "cells.csv"))
+def test_the_counts_match_the_tables(cleaned: Path) -> None:
+    counts = {(row["class"], row["step"]): int(row["count"]) for row in table(cleaned / PATHS.chart("counts"))}
+    kept = Counter(row["label"] for row in table(cleaned / PATHS.cells))
     assert {label: counts[label, "kept"] for label in CLASSES} == kept
     assert counts["basophil", "published"] == 1
     assert counts["double", "published"] == 2
     for fold, rows in enumerate(splits(cleaned)):
         for label in CLASSES:
             in_part = Counter(row["part"] for row in rows if row["label"] == label)
-            assert counts[label, f"fold {fold} train balanced"] == in_part["train"]
+            assert counts[label, f"fold {fold} train resampled"] == in_part["train"]
             assert counts[label, f"fold {fold} test"] == in_part["test"]
             assert counts[label, f"fold {fold} validation"] == in_part["validation"]
 
@@ -138,7 +143,7 @@ def made(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in files(folder) if (folder / name).is_file()}
 
 
-def test_the_same_seed_gives_the_same_files_and_another_other_folds(
+def test_the_files_depend_on_the_seed_alone(
     cleaned: Path, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for seed in (1, 2):
@@ -148,7 +153,7 @@ def test_the_same_seed_gives_the_same_files_and_another_other_folds(
     same = made(cleaned)
     del same["params.yaml"]
     assert {name: body for name, body in made(tmp_path / "1").items() if name != "params.yaml"} == same
-    cells = "artifacts/rendered/cells.csv"
+    cells = PATHS.cells.as_posix()
     assert made(tmp_path / "2")[cells] != same[cells]
 
 
@@ -160,7 +165,7 @@ def rewrite(place: Path, old: str, new: str) -> None:
 
 
 def first(place: Path) -> Path:
-    """Give the first image that is kept."""
+    """Return the first image that is kept."""
     return place / RAW / "JPEGImages" / "BloodImage_00000.jpg"
 
 
@@ -196,7 +201,7 @@ def broken_image(place: Path) -> None:
     first(place).write_bytes(first(place).read_bytes()[:5000])
 
 
-def grey_image(place: Path) -> None:
+def gray_image(place: Path) -> None:
     Image.new("L", (640, 480)).save(first(place))
 
 
@@ -216,25 +221,28 @@ def no_parameters(place: Path) -> None:
         (no_monocyte, r"no monocyte is left after cleaning"),
         (
             names_without_images,
-            r"\(\d+ of \d+ rows name none in JPEGImages, the first in line 2: BloodImage_00000\.jpg\)",
+            r"\(\d+ of \d+ rows name an image that is not in JPEGImages, the first in line 2: BloodImage_00000\.jpg\)",
         ),
-        (images_all_alike, r"add cells \((\d+) of \1 images are taken for one and the same: clean\.near_duplicate"),
-        (few_monocytes, r"monocyte has 1; lower clean\.folds or add cells"),
+        (
+            images_all_alike,
+            r"add cells \((\d+) of \1 images count as near-duplicates of one another: see clean\.near",
+        ),
+        (few_monocytes, r"monocyte has 1; lower clean\.n_splits or add cells"),
         (broken_image, r"BloodImage_00000\.jpg is broken"),
-        (grey_image, r"BloodImage_00000\.jpg is grey"),
+        (gray_image, r"BloodImage_00000\.jpg is grayscale"),
         (wrong_parameter, r"clean\.validation: Field required; clean\.validaton: Extra inputs"),
         (no_parameters, r"params\.yaml is missing"),
     ],
 )
-def test_what_the_user_can_mend_is_one_line_and_leaves_nothing(place: Path, fault: Any, said: str) -> None:
+def test_a_user_error_is_one_line_and_leaves_no_files(place: Path, fault: Any, said: str) -> None:
     fault(place)
     message = error_of(main)
     assert re.search(said, message), message
-    assert files(place) <= MADE
+    assert files(place) <= INPUT
 
 
 @pytest.mark.parametrize("name", ["0.csv", "3.csv", "dropped.csv", "cells.csv"])
-def test_a_full_disk_is_said_and_leaves_nothing_half_written(
+def test_a_full_disk_is_an_error_and_leaves_no_partial_file(
     place: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     real = Path.open
@@ -251,23 +259,23 @@ def test_a_full_disk_is_said_and_leaves_nothing_half_written(
     assert not [path for path in files(place) if ".part" in path or path.endswith(f"/{name}")]
 
 
-@pytest.mark.skipif(not PUBLISHED.is_dir(), reason="the real set is not here")
+@pytest.mark.skipif(not PUBLISHED.is_dir(), reason="needs the published data set")
 def test_the_published_set_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "artifacts" / "bccd"
-    folder.mkdir(parents=True)
-    (folder / "raw").symlink_to(PUBLISHED)
+    paths = DatasetPaths("bccd")
+    (tmp_path / paths.artifacts).mkdir(parents=True)
+    (tmp_path / paths.raw).symlink_to(PUBLISHED)
     (tmp_path / "params.yaml").write_bytes((workplace.ROOT / "params.yaml").read_bytes())
     set_params(tmp_path, {"dataset": "bccd"})
     monkeypatch.chdir(tmp_path)
     main()
-    kept = table(folder / "cells.csv")
+    kept = table(paths.cells)
     counts = {"neutrophil": 206, "eosinophil": 88, "lymphocyte": 33, "monocyte": 20}
     assert Counter(row["label"] for row in kept) == counts
-    reasons = Counter(row["reason"].split(":")[0] for row in table(tmp_path / "plots" / "bccd" / "dropped.csv"))
+    reasons = Counter(row["reason"].split(":")[0] for row in table(paths.chart("dropped")))
     assert reasons == {"double": 15, "null": 46, "basophil": 3}
     for label, count in counts.items():
         in_fold = Counter(row["fold"] for row in kept if row["label"] == label)
         assert all(abs(in_fold[str(fold)] - count / 5) <= 1 for fold in range(5)), (label, in_fold)
-    twins = {f"BloodImage_{number:05d}.jpg": pair for pair in TWICE for number in pair}
-    for rows in splits(tmp_path, "bccd"):
-        assert faults(rows, twins) == []
+    same = {f"BloodImage_{number:05d}.jpg": pair for pair in NEAR_DUPLICATES for number in pair}
+    for rows in splits(tmp_path, paths):
+        assert faults(rows, same) == []

@@ -23,7 +23,7 @@ CHANGED = smallset.FILES | {"JPEGImages/BloodImage_00001.jpg": b"another image"}
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project in which the small set is pinned, and where DVC's cache has its listing."""
+    """A folder for a project that uses the data set `bccd`."""
     folder = tmp_path / "project"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -39,9 +39,10 @@ def choose(dataset: str, images: int = 20) -> None:
 
 @pytest.fixture
 def pin(project: Path, tmp_path: Path) -> str:
-    listing = smallset.listing(tmp_path / "published")
-    md5 = listing.pin()
-    entries = ", ".join(f'{{"md5": "{value}", "relpath": "{name}"}}' for name, value in listing.md5s.items())
+    """The fingerprint of the small data set, whose checksums are in DVC's cache."""
+    checksums = smallset.checksums(tmp_path / "published")
+    md5 = checksums.fingerprint()
+    entries = ", ".join(f'{{"md5": "{value}", "relpath": "{name}"}}' for name, value in checksums.md5s.items())
     smallset.write(project / ".dvc" / "cache" / "files" / "md5" / md5[:2], {md5[2:]: f"[{entries}]".encode()})
     return md5
 
@@ -61,7 +62,7 @@ def leftovers() -> set[str]:
 
 
 @pytest.mark.parametrize("kind", ["folder", "relative", "archive", "address"])
-def test_a_mirror_is_taken_from_the_environment(project: Path, pin: str, site: Site, tmp_path: Path, kind: str) -> None:
+def test_a_mirror_in_the_environment_is_used(project: Path, pin: str, site: Site, tmp_path: Path, kind: str) -> None:
     (tmp_path / "set.zip").write_bytes(smallset.zipped(smallset.FILES))
     url = site.put("/set.tar.gz", content(smallset.tar(smallset.FILES)))
     mirrors = {
@@ -76,25 +77,25 @@ def test_a_mirror_is_taken_from_the_environment(project: Path, pin: str, site: S
     assert [path.name for path in Path("artifacts", "bccd").iterdir()] == ["raw"]
 
 
-def test_data_is_taken_where_it_is(project: Path, pin: str) -> None:
+def test_a_local_folder_is_used(project: Path, pin: str) -> None:
     smallset.write(project / "data")
     assert download(pin, BLOODCELLS_MIRROR="nowhere").returncode == 0
     assert smallset.read(RAW) == smallset.FILES
 
 
-def test_wrong_bytes_are_named_and_nothing_is_left(project: Path, pin: str) -> None:
+def test_files_that_differ_are_named(project: Path, pin: str) -> None:
     smallset.write(project / "data", CHANGED)
     done = download(pin)
     assert done.returncode == 1
     lines = done.stderr.splitlines()
-    assert lines[0] == f"error: data/: not the files that are pinned ({pin}):"
+    assert lines[0] == f"error: data/: these are not the files that data.dvc pins ({pin}):"
     assert lines[1] == "  differs: JPEGImages/BloodImage_00001.jpg"
     assert "`dvc add data`" in lines[2]
     assert len(lines) == 3
     assert leftovers() == set()
 
 
-def test_what_an_earlier_run_made_stays_where_the_new_one_fails(
+def test_the_output_of_an_earlier_run_stays_if_a_run_fails(
     project: Path, pin: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     smallset.write(project / RAW, {"labels.csv": b"of an earlier pin"})
@@ -105,9 +106,7 @@ def test_what_an_earlier_run_made_stays_where_the_new_one_fails(
     assert smallset.read(RAW) == {"labels.csv": b"of an earlier pin"}
 
 
-def test_what_an_earlier_run_made_is_replaced_as_a_whole(
-    project: Path, pin: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_output_of_an_earlier_run_is_replaced(project: Path, pin: str, monkeypatch: pytest.MonkeyPatch) -> None:
     smallset.write(project / RAW, {"JPEGImages/old.jpg": b"of an earlier pin"})
     smallset.write(project / "data")
     monkeypatch.setattr(sys, "argv", ["download", "--pin", pin])
@@ -115,7 +114,7 @@ def test_what_an_earlier_run_made_is_replaced_as_a_whole(
     assert smallset.read(RAW) == smallset.FILES
 
 
-def test_a_full_disk_is_said_and_nothing_is_left(project: Path, pin: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_an_error_and_leaves_no_files(project: Path, pin: str, monkeypatch: pytest.MonkeyPatch) -> None:
     smallset.write(project / "data")
     written = 0
     real = shutil.copyfile
@@ -134,11 +133,11 @@ def test_a_full_disk_is_said_and_nothing_is_left(project: Path, pin: str, monkey
     assert leftovers() == set()
 
 
-def test_an_interrupted_download_leaves_nothing(project: Path, pin: str, site: Site) -> None:
+def test_an_interrupted_download_leaves_no_files(project: Path, pin: str, site: Site) -> None:
     awake = threading.Event()
     url = site.put("/set.tar.gz", content(smallset.tar(smallset.FILES), cut=100, hold=awake))
     environment = os.environ | {"PYTHONPATH": str(ROOT), "BLOODCELLS_MIRROR": url}
-    # Where the tests themselves run in a shell's background, Ctrl-C is ignored, and so it would be here.
+    # A shell's background jobs ignore Ctrl-C, and so would this process.
     heed = "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
     code = f"{heed}; runpy.run_module('stages.download', run_name='__main__')"
     arguments = [sys.executable, "-c", code, "--pin", pin]
@@ -158,13 +157,13 @@ def test_an_interrupted_download_leaves_nothing(project: Path, pin: str, site: S
 
 
 @pytest.mark.parametrize("wrong", ["latest", "5509ad5d0a27f562a049d08381f3a988"])
-def test_a_pin_that_is_none_is_an_error(project: Path, monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
+def test_a_wrong_pin_is_an_error(project: Path, monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
     monkeypatch.setattr(sys, "argv", ["download", "--pin", wrong])
-    with pytest.raises(SystemExit, match=f"'{wrong}' pins no folder"):
+    with pytest.raises(SystemExit, match=f"'{wrong}' is not the hash of a folder"):
         run(main)
 
 
-def test_the_rendered_set_is_drawn_without_the_web(project: Path) -> None:
+def test_the_synthetic_data_set_needs_no_network(project: Path) -> None:
     choose("rendered")
     code = "import sys; from stages.download import main; main(); assert 'requests' not in sys.modules"
     subprocess.run(
@@ -175,8 +174,8 @@ def test_the_rendered_set_is_drawn_without_the_web(project: Path) -> None:
     assert len(list((raw / "JPEGImages").iterdir())) == 20
 
 
-@pytest.mark.skipif(not (ROOT / "../shared/bccd/dataset-master").is_dir(), reason="the real set is not here")
-def test_the_real_set_is_taken_from_its_mirror(project: Path) -> None:
+@pytest.mark.skipif(not (ROOT / "../shared/bccd/dataset-master").is_dir(), reason="needs the published data set")
+def test_the_published_data_set_is_copied_from_a_mirror(project: Path) -> None:
     mirror = ROOT / "../shared/bccd/dataset-master"
     done = download("5509ad5d0a27f562a049d08381f3a988.dir", BLOODCELLS_MIRROR=str(mirror))
     assert (done.returncode, done.stderr) == (0, "")

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from bloodcells.core.errors import run
-from bloodcells.core.files import read_csv, atomic_folder, write_csv, write_json
+from bloodcells.core.files import atomic_folder, read_csv, write_csv, write_json
 from bloodcells.core.geometry import Box
 from bloodcells.core.parameters import Params, read_params
 from bloodcells.core.pixels import INDEX, PreparedCells, open_pixels

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bloodcells.core.errors import run
-from bloodcells.core.files import read_csv, atomic_folder, write_csv
+from bloodcells.core.files import atomic_folder, read_csv, write_csv
 from bloodcells.core.parameters import Params, read_params
 from bloodcells.imaging.near_duplicates import near_duplicate_groups, smear_thumbnails
 from studies.original_report.protocol import FaultySplit, faulty_split, ordinary_folds, with_twin

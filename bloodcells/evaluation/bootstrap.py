@@ -1,4 +1,8 @@
-"""The stratified bootstrap: how far scores, and differences between models, would vary with the cells drawn."""
+"""The stratified bootstrap: how much metrics, and differences between models, vary with the sample of cells.
+
+Intervals are percentile intervals, with linear interpolation: B. Efron and R. J. Tibshirani, An Introduction to the
+Bootstrap (1993), chapter 13.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,10 +10,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bloodcells.evaluation.intervals import CONFIDENCE_LEVEL
+
 Indices = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-CONFIDENCE = 0.95
+QUANTILES = ((1 - CONFIDENCE_LEVEL) / 2, (1 + CONFIDENCE_LEVEL) / 2)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A metric or a difference as observed, and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+# ---- metrics of many confusion matrices at once, (…, k, k) with a row per actual class
 
 
 def _accuracy(matrices: Floats) -> Floats:
@@ -17,29 +35,29 @@ def _accuracy(matrices: Floats) -> Floats:
 
 
 def _mean_sensitivity(matrices: Floats) -> Floats:
-    return _mean_share(_hits(matrices), matrices.sum(axis=-1))
+    return _mean_ratio(_hits(matrices), matrices.sum(axis=-1))
 
 
 def _mean_specificity(matrices: Floats) -> Floats:
-    support, taken = matrices.sum(axis=-1), matrices.sum(axis=-2)
+    support, predicted = matrices.sum(axis=-1), matrices.sum(axis=-2)
     others = matrices.sum(axis=(-2, -1))[..., None] - support
-    return _mean_share(others - (taken - _hits(matrices)), others)
+    return _mean_ratio(others - (predicted - _hits(matrices)), others)
 
 
 def _macro_f1(matrices: Floats) -> Floats:
-    support, taken = matrices.sum(axis=-1), matrices.sum(axis=-2)
-    return _mean_share(2 * _hits(matrices), np.where(support > 0, support + taken, 0))
+    support, predicted = matrices.sum(axis=-1), matrices.sum(axis=-2)
+    return _mean_ratio(2 * _hits(matrices), np.where(support > 0, support + predicted, 0))
 
 
 def _hits(matrices: Floats) -> Floats:
     return np.diagonal(matrices, axis1=-2, axis2=-1)
 
 
-def _mean_share(parts: Floats, wholes: Floats) -> Floats:
-    """Give the means over the last axis, the classes; one whose whole is nothing is left out."""
-    known = wholes > 0
-    shares = np.divide(parts, wholes, out=np.zeros_like(parts), where=known)
-    return np.asarray(shares.sum(axis=-1) / known.sum(axis=-1))
+def _mean_ratio(numerators: Floats, denominators: Floats) -> Floats:
+    """Return means over the classes (the last axis), without those whose denominator is 0."""
+    known = denominators > 0
+    ratios = np.divide(numerators, denominators, out=np.zeros_like(numerators), where=known)
+    return np.asarray(ratios.sum(axis=-1) / known.sum(axis=-1))
 
 
 SCORES: Mapping[str, Callable[[Floats], Floats]] = {
@@ -48,88 +66,122 @@ SCORES: Mapping[str, Callable[[Floats], Floats]] = {
     "mean specificity": _mean_specificity,
     "macro F1": _macro_f1,
 }
-"""The scores, each of confusion matrices (…, k, k) that have a row per actual class.
-
-The means are over the classes, each against the rest; mean sensitivity is also called balanced accuracy. A class
-without a cell is left out of mean sensitivity and macro F1, one that has every cell of mean specificity. The F1 of a
-class is 2 hits / (its cells + those taken for it).
-"""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A score or a difference as observed, and its 95 % percentile interval."""
-
-    value: float
-    low: float
-    high: float
+"""Means are over the classes, each against the rest. A class without cells is left out of mean sensitivity and
+macro F1, a class with all cells of mean specificity."""
 
 
 @dataclass(frozen=True, eq=False)
 class Bootstrap:
-    """The confusion matrices of m models as `observed` (m, k, k), and `resampled` (resamples, m, k, k).
+    """Confusion matrices of m models: `observed` (m, k, k), and `resampled` (resamples, m, k, k).
 
     A resample holds the same cells for all models, so that their differences are paired.
-
-    The interval runs from the 2.5th to the 97.5th percentile of the resampled values, between two of them by
-    linear interpolation: the percentile interval of B. Efron and R. J. Tibshirani, An Introduction to the
-    Bootstrap (1993), chapter 13.
     """
 
     observed: Floats
     resampled: Floats
 
     def score(self, name: str, model: int) -> Estimate:
-        """Estimate one of `SCORES` of the model at that place."""
-        of = SCORES[name]
-        return _estimate(of(self.observed[model]), of(self.resampled[:, model]))
+        """Estimate one of `SCORES` for the model at that position."""
+        score = SCORES[name]
+        return _percentiles(score(self.observed[model]), score(self.resampled[:, model]))
 
     def difference(self, name: str, first: int, second: int) -> Estimate:
-        """Estimate by how much one of `SCORES` is higher in the second model than in the first."""
-        of = SCORES[name]
-        return _estimate(
-            of(self.observed[second]) - of(self.observed[first]),
-            of(self.resampled[:, second]) - of(self.resampled[:, first]),
+        """Estimate one of `SCORES` of the second model minus that of the first."""
+        score = SCORES[name]
+        return _percentiles(
+            score(self.observed[second]) - score(self.observed[first]),
+            score(self.resampled[:, second]) - score(self.resampled[:, first]),
         )
 
 
-def _estimate(value: Floats, resampled: Floats) -> Estimate:
-    low, high = np.quantile(resampled, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+def _percentiles(value: Floats, resampled: Floats) -> Estimate:
+    low, high = np.quantile(resampled, QUANTILES)
     return Estimate(float(value), float(low), float(high))
 
 
-def bootstrap(actual: ArrayLike, predicted: ArrayLike, classes: int, resamples: int, seed: int) -> Bootstrap:
-    """Draw the cells anew, with replacement, as many of each actual class as there are.
+def bootstrap(actual: ArrayLike, predicted: ArrayLike, n_classes: int, resamples: int, seed: int) -> Bootstrap:
+    """Resample the cells with replacement, as many of each actual class as there are.
 
-    Stratified like this, the intervals condition on the counts of the classes as observed: they tell how the
-    scores vary among sets of cells with these very counts, as the folds were dealt too. What a stratum has never
-    shown no resample shows: a class all of whose cells are right adds nothing to an interval's width. Cells count
-    as independent: near-duplicates stand in one fold, so that none is trained on, but each counts as a cell.
+    The intervals are conditional on the observed class counts, as are the stratified folds. A class whose cells are all
+    correct, or all wrong, adds nothing to the width of an interval (a degenerate bootstrap). Cells count as
+    independent.
 
-    Nothing is drawn cell by cell: within a class a resample is a multinomial draw of how often each pattern of
-    answers (model 1, model 2, …) occurs, and patterns are few.
+    Nothing is drawn cell by cell: within a class, a resample is a multinomial draw of how often each pattern of
+    predictions (of model 1, model 2, …) occurs, and there are few patterns.
 
     Args:
-        actual: the actual classes (n,), indices below `classes`.
-        predicted: what each of m models said (m, n), its columns the same cells.
-        classes: k, the number of classes.
-        resamples: how many times to draw.
+        actual: (n,) actual classes, indices below `n_classes`.
+        predicted: (m, n) predicted classes of m models, for the same cells.
+        n_classes: k.
+        resamples: number of resamples.
         seed: the same seed gives the same resamples, whatever the order of the cells.
 
     Raises:
         ValueError: there are no cells.
     """
-    truth, said = np.asarray(actual, np.int64), np.asarray(predicted, np.int64)
+    truth, by_model = np.asarray(actual, np.int64), np.asarray(predicted, np.int64)
     if not len(truth):
-        raise ValueError("there are no cells to draw from")
+        raise ValueError("there are no cells to resample")
     random = np.random.default_rng(seed)
-    models = len(said)
-    observed = np.zeros((models, classes, classes))
-    resampled = np.zeros((resamples, models, classes, classes))
+    models = len(by_model)
+    observed = np.zeros((models, n_classes, n_classes))
+    resampled = np.zeros((resamples, models, n_classes, n_classes))
     for row in np.unique(truth):
-        patterns, counts = np.unique(said[:, truth == row], axis=1, return_counts=True)
+        patterns, counts = np.unique(by_model[:, truth == row], axis=1, return_counts=True)
         drawn = random.multinomial(counts.sum(), counts / counts.sum(), size=resamples).astype(np.float64)
-        columns = np.eye(classes)[patterns.T].reshape(len(counts), -1)  # (patterns, m * k): where each one counts
-        observed[:, row] = (counts @ columns).reshape(models, classes)
-        resampled[:, :, row] = (drawn @ columns).reshape(resamples, models, classes)
+        columns = np.eye(n_classes)[patterns.T].reshape(len(counts), -1)  # (patterns, m * k): where each one counts
+        observed[:, row] = (counts @ columns).reshape(models, n_classes)
+        resampled[:, :, row] = (drawn @ columns).reshape(resamples, models, n_classes)
     return Bootstrap(observed, resampled)
+
+
+# ---- clustered observations: all rows of an image are resampled together
+
+
+def resample_counts(strata: ArrayLike, resamples: int, seed: int) -> Floats:
+    """Resample images with replacement, as many of each stratum as there are.
+
+    Args:
+        strata: (n,) the class of each image.
+        resamples: number of resamples.
+        seed: the same seed gives the same resamples.
+
+    Returns:
+        (1 + resamples, n) how often each image is drawn; the first row is the observation, each image once.
+    """
+    classes = np.asarray(strata)
+    random = np.random.default_rng(seed)
+    counts = np.ones((1 + resamples, len(classes)))
+    for label in np.unique(classes):
+        members = np.flatnonzero(classes == label)
+        counts[1:, members] = random.multinomial(len(members), np.full(len(members), 1 / len(members)), size=resamples)
+    return counts
+
+
+def clustered_proportion(counts: Floats, successes: ArrayLike, rows: ArrayLike) -> Floats:
+    """Return the proportion of successful rows, as observed and in each resample.
+
+    It is a ratio of two sums over the images, so an image with more rows weighs more (A. C. Davison and D. V. Hinkley,
+    Bootstrap Methods and their Application, 1997, section 3.8: clusters are resampled whole).
+
+    Args:
+        counts: (1 + resamples, n) from `resample_counts`.
+        successes: (n,) successful rows of each image.
+        rows: (n,) rows of each image.
+
+    Returns:
+        (1 + resamples,); NaN where a resample has no rows.
+
+    Raises:
+        ValueError: there are no rows.
+    """
+    hits, totals = counts @ np.asarray(successes, np.float64), counts @ np.asarray(rows, np.float64)
+    if not totals[0]:
+        raise ValueError("there are no rows")
+    return np.asarray(np.divide(hits, totals, out=np.full(len(counts), np.nan), where=totals > 0))
+
+
+def percentile_estimate(values: Floats) -> Estimate:
+    """Return the estimate of what `clustered_proportion` returned, or of a difference of two; NaN is left out."""
+    low, high = np.nanquantile(values[1:], QUANTILES)
+    return Estimate(float(values[0]), float(low), float(high))

@@ -1,203 +1,155 @@
-"""What stands beside what in the comparison: models, largest class, original report; and the models pair by pair."""
+"""The comparison of all models: with the majority class, with published results, and pair by pair."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 
 from bloodcells.core.errors import InputError
+from bloodcells.core.files import read_csv
 from bloodcells.evaluation.bootstrap import SCORES, Bootstrap, Estimate, bootstrap
-from bloodcells.evaluation.intervals import wilson
-from bloodcells.evaluation.metrics import confusion, mean_sensitivity, mean_specificity
-from bloodcells.evaluation.paired_tests import LEVEL, Paired, aligned, cells_needed, contrast, holm
+from bloodcells.evaluation.intervals import Interval, wilson
+from bloodcells.evaluation.metrics import confusion, headline
+from bloodcells.evaluation.paired_tests import LEVEL, Paired, align, cells_needed, holm, paired_test
+from bloodcells.evaluation.tables import whole_numbers
 from bloodcells.inference.predictions import Predictions
-from bloodcells.reporting import markdown
+
+MAJORITY_CLASS = "majority class"
+
+_MEANS = tuple(score for score in SCORES if score != "accuracy")  # a proportion, for which there is Wilson's interval
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One row of the comparison; the two means are over the classes, each against the rest."""
+    """One row of the comparison; the two means are over the classes."""
 
     name: str
-    right: int
+    kind: Literal["model", "baseline", "published"]
+    correct: int
     cells: int
     mean_sensitivity: float
     mean_specificity: float
-    kind: Literal["model", "baseline", "report"]
 
     @property
     def accuracy(self) -> float:
-        """Share of the cells that are right."""
-        return self.right / self.cells
+        """Proportion of correct predictions."""
+        return self.correct / self.cells
 
     @property
-    def interval(self) -> tuple[float, float]:
+    def interval(self) -> Interval:
         """The 95 % Wilson interval of the accuracy."""
-        return wilson(self.right, self.cells)
+        return wilson(self.correct, self.cells)
 
 
-ORIGINAL_REPORT = (
-    Entry("original report: ResNet", 28, 35, 0.92, 0.94, "report"),
-    Entry("original report: EfficientNet", 32, 35, 0.86, 0.97, "report"),
-    Entry("original report: AlexNet", 6, 35, 0.25, 0.75, "report"),
-)
-"""What the report that this project reproduces and corrects gives for its one holdout of 35 images."""
-
-LARGEST_CLASS = "largest class"
-
-COLUMNS = (
-    "model",
-    "accuracy",
-    "accuracy_low",
-    "accuracy_high",
-    "mean_sensitivity",
-    "mean_specificity",
-    "cells",
-    "right",
-)
-"""The columns of `table`."""
-
-
-def compare(models: Mapping[str, Predictions], largest: str) -> list[Entry]:
-    """Give the entries: each model, then always the class `largest`, then the original report's figures.
+def compare(models: Mapping[str, Predictions], majority: str, published: Sequence[Entry] = ()) -> list[Entry]:
+    """Return each model, the baseline that always predicts the class `majority`, and published results.
 
     Raises:
         InputError: two models were not tested on the same cells.
     """
     first, *others = models
     for other in others:
-        _same_cells(first, models[first], other, models[other])
+        _check_same_cells(first, models[first], other, models[other])
     p = models[first]
-    guess = np.full_like(p.actual, p.classes.index(largest))
+    guess = np.full_like(p.actual, p.classes.index(majority))
+    baseline = Predictions(p.images, p.folds, p.actual, guess, p.probabilities, p.classes)
     return [
-        *(_entry(name, one, one.predicted, "model") for name, one in models.items()),
-        _entry(LARGEST_CLASS, p, guess, "baseline"),
-        *ORIGINAL_REPORT,
+        *(_entry(name, "model", one) for name, one in models.items()),
+        _entry(MAJORITY_CLASS, "baseline", baseline),
+        *published,
     ]
 
 
-def table(entries: Sequence[Entry]) -> list[tuple[str | float | int, ...]]:
-    """Give a row per entry for `COLUMNS`, shares rounded to four digits."""
-    return [
-        (
-            entry.name,
-            round(entry.accuracy, 4),
-            *(round(bound, 4) for bound in entry.interval),
-            round(entry.mean_sensitivity, 4),
-            round(entry.mean_specificity, 4),
-            entry.cells,
-            entry.right,
-        )
-        for entry in entries
-    ]
+def _entry(name: str, kind: Literal["model", "baseline"], p: Predictions) -> Entry:
+    scores = headline(p)
+    return Entry(
+        name, kind, int(p.correct.sum()), len(p.actual), scores["mean_sensitivity"], scores["mean_specificity"]
+    )
 
 
-def entry_lines(entries: Sequence[Entry]) -> str:
-    """Give the entries as a table of GitHub's Markdown, in columns that read as well as plain text.
+def read_published(path: Path) -> list[Entry]:
+    """Read the published results of a data set: model, correct, cells, mean_sensitivity, mean_specificity.
 
-    Sensitivity and specificity are the means over the classes.
+    Raises:
+        InputError: the table is missing, or a number in it is not one.
     """
-    head = ("", "right", "accuracy, 95 % interval", "sens.", "spec.")
-    rows = [
-        (
-            entry.name.removeprefix("original "),
-            f"{entry.right} of {entry.cells}",
-            _with_interval(entry.accuracy, *entry.interval),
-            f"{entry.mean_sensitivity:.{_digits(entry)}f}",
-            f"{entry.mean_specificity:.{_digits(entry)}f}",
-        )
-        for entry in entries
-    ]
-    return markdown.table(head, rows)
+    columns = ("model", "correct", "cells", "mean_sensitivity", "mean_specificity")
+    entries = []
+    for line, row in enumerate(read_csv(path, columns), start=2):
+        try:
+            name, correct, cells, *means = (row[column] for column in columns)
+            entries.append(Entry(name, "published", int(correct), int(cells), float(means[0]), float(means[1])))
+        except ValueError as error:
+            raise InputError(f"{path}, line {line}: {error}") from None
+    return entries
 
 
-def _with_interval(value: float, low: float, high: float) -> str:
-    return "{:.3f} ({:.3f} to {:.3f})".format(*(round(number, 3) + 0.0 for number in (value, low, high)))  # no "-0.000"
-
-
-def _digits(entry: Entry) -> int:
-    return 2 if entry.kind == "report" else 3  # the report printed two
-
-
-def _entry(name: str, p: Predictions, predicted: np.ndarray, kind: Literal["model", "baseline"]) -> Entry:
-    matrix = confusion(p.actual, predicted, len(p.classes))
-    right, cells = int(np.trace(matrix)), int(matrix.sum())
-    return Entry(name, right, cells, mean_sensitivity(matrix), mean_specificity(matrix), kind)
+def accuracy_table(entries: Sequence[Entry]) -> pd.DataFrame:
+    """Return one row per entry."""
+    return pd.DataFrame(
+        {
+            "model": [entry.name for entry in entries],
+            "kind": [entry.kind for entry in entries],
+            "correct": [entry.correct for entry in entries],
+            "cells": [entry.cells for entry in entries],
+            "accuracy": [entry.accuracy for entry in entries],
+            "accuracy_low": [entry.interval[0] for entry in entries],
+            "accuracy_high": [entry.interval[1] for entry in entries],
+            "mean_sensitivity": [entry.mean_sensitivity for entry in entries],
+            "mean_specificity": [entry.mean_specificity for entry in entries],
+        }
+    )
 
 
 def resample(models: Mapping[str, Predictions], resamples: int, seed: int) -> Bootstrap:
-    """Draw the cells of all models anew, the same for all; the models keep their order."""
-    actual, predicted = aligned([*models.values()])
+    """Resample the cells of all models together; the models keep their order."""
+    actual, predicted = align([*models.values()])
     return bootstrap(actual, predicted, len(next(iter(models.values())).classes), resamples, seed)
 
 
-INTERVAL_COLUMNS = ("model", "score", "value", "low", "high", "method")
-"""The columns of `interval_table`."""
+def interval_table(models: Mapping[str, Predictions], drawn: Bootstrap) -> pd.DataFrame:
+    """Return a row for each score of each model, and of each class.
 
-
-def interval_table(
-    models: Mapping[str, Predictions], drawn: Bootstrap
-) -> list[tuple[str, str, float | None, float | None, float | None, str]]:
-    """Give a row for each score of each model, and of each class, for `INTERVAL_COLUMNS`, to four digits.
-
-    Proportions have Wilson intervals, the means over classes those of the bootstrap. The interval of a class's
-    precision takes it as given how many cells were taken for it. A share of nothing is None (an empty cell).
+    Proportions have Wilson intervals, means over classes bootstrap intervals. The interval of a class's precision is
+    conditional on the number of cells predicted as that class. A proportion of nothing is NaN.
     """
-    rows: list[tuple[str, str, float | None, float | None, float | None, str]] = []
+    rows = []
     for number, (name, p) in enumerate(models.items()):
         for score, part, whole in _proportions(p):
-            found = (part / whole, *wilson(part, whole)) if whole else (None, None, None)
-            value, low, high = (None if share is None else round(share, 4) for share in found)
-            rows.append((name, score, value, low, high, "Wilson"))
+            low, high = wilson(part, whole) if whole else (np.nan, np.nan)
+            rows.append((name, score, part / whole if whole else np.nan, low, high, "Wilson"))
         for score in _MEANS:
             of = drawn.score(score, number)
-            rows.append((name, score, round(of.value, 4), round(of.low, 4), round(of.high, 4), "stratified bootstrap"))
-    return rows
-
-
-_MEANS = tuple(score for score in SCORES if score != "accuracy")  # a proportion, for which there is Wilson's
+            rows.append((name, score, of.value, of.low, of.high, "stratified bootstrap"))
+    return pd.DataFrame(rows, columns=["model", "score", "value", "low", "high", "method"])
 
 
 def _proportions(p: Predictions) -> Iterator[tuple[str, int, int]]:
-    """Yield each score of a model that is a count out of a count."""
-    matrix = confusion(p.actual, p.predicted, len(p.classes))
+    """Yield each score that is a count out of a count."""
+    matrix = confusion(p)
     cells = int(matrix.sum())
     yield "accuracy", int(np.trace(matrix)), cells
-    for number, label in enumerate(p.classes):
-        hits, support, taken = int(matrix[number, number]), int(matrix[number].sum()), int(matrix[:, number].sum())
-        yield f"sensitivity: {label}", hits, support
-        yield f"specificity: {label}", cells - support - taken + hits, cells - support
-        yield f"precision: {label}", hits, taken
-
-
-def interval_lines(models: Sequence[str], drawn: Bootstrap) -> str:
-    """Give the means over the classes with their bootstrap intervals as a table of Markdown, in columns."""
-    rows = [
-        (score if not number else "", name, _with_interval(of.value, of.low, of.high))
-        for score in _MEANS
-        for number, name in enumerate(models)
-        for of in [drawn.score(score, number)]
-    ]
-    return markdown.table(("", "model", "value, 95 % interval"), rows, names=2)
-
-
-def too_sure(models: Mapping[str, Predictions]) -> list[str]:
-    """Name the models whose bootstrap intervals are too narrow: right on all cells of some class, or on none."""
-    return [
-        name
-        for name, p in models.items()
-        if any((p.predicted[p.actual == label] == label).mean() in (0, 1) for label in np.unique(p.actual))
-    ]
+    for label, name in enumerate(p.classes):
+        hits, support, predicted = int(matrix[label, label]), int(matrix[label].sum()), int(matrix[:, label].sum())
+        yield f"sensitivity: {name}", hits, support
+        yield f"specificity: {name}", cells - support - predicted + hits, cells - support
+        yield f"precision: {name}", hits, predicted
 
 
 @dataclass(frozen=True)
 class Pair:
     """Two models on the same cells, as one of several pairs that are tested together.
 
-    `paired` has the test, a being `first` and b `second`; `p_holm` is its p after Holm's adjustment for all `tests`.
-    `differences` has the second model's scores less the first's, by the names of `SCORES`.
+    Attributes:
+        first, second: names of the models.
+        paired: the test.
+        p_holm: its p after Holm's correction for all `tests`.
+        tests: number of pairs.
+        differences: the second model's scores minus the first's, by the names of `SCORES`.
     """
 
     first: str
@@ -209,10 +161,10 @@ class Pair:
 
     @property
     def better(self) -> str | None:
-        """The model that is shown to be right more often, if one is."""
+        """The model that is significantly better, if one is."""
         if self.p_holm >= LEVEL:
             return None
-        return self.second if self.paired.b_only > self.paired.a_only else self.first
+        return self.second if self.paired.only_second > self.paired.only_first else self.first
 
     @property
     def verdict(self) -> str:
@@ -223,17 +175,17 @@ class Pair:
 
     @property
     def cells_needed(self) -> int | None:
-        """How many cells it takes to show the difference seen among all tests, None where none was seen."""
-        return cells_needed(self.paired.a_only, self.paired.b_only, self.paired.cells, self.tests)
+        """How many cells it takes to show the observed difference among all tests; None without a difference."""
+        return cells_needed(self.paired.only_first, self.paired.only_second, self.paired.cells, self.tests)
 
 
 def pairs(models: Mapping[str, Predictions], drawn: Bootstrap) -> list[Pair]:
-    """Test each pair of models; `drawn` is what `resample` gave for them."""
-    actual, predicted = aligned([*models.values()])
+    """Test each pair of models; `drawn` is what `resample` returned for them."""
+    actual, predicted = align([*models.values()])
     places = [*itertools.combinations(range(len(models)), 2)]
     differences = [{score: drawn.difference(score, i, j) for score in SCORES} for i, j in places]
     tests = [
-        contrast(actual, predicted[i], predicted[j], of["accuracy"])
+        paired_test(actual, predicted[i], predicted[j], of["accuracy"])
         for (i, j), of in zip(places, differences, strict=True)
     ]
     names = [*models]
@@ -243,99 +195,65 @@ def pairs(models: Mapping[str, Predictions], drawn: Bootstrap) -> list[Pair]:
     ]
 
 
-PAIR_COLUMNS = (
-    "first",
-    "second",
-    "difference",
-    "low",
-    "high",
-    "only_first_right",
-    "only_second_right",
-    "p",
-    "p_holm",
-    "verdict",
-    "cells_needed",
-)
-"""The columns of `pair_table`."""
+def pair_table(tested: Sequence[Pair]) -> pd.DataFrame:
+    """Return one row per pair."""
+    return pd.DataFrame(
+        {
+            "first": [pair.first for pair in tested],
+            "second": [pair.second for pair in tested],
+            "difference": [pair.paired.difference for pair in tested],
+            "low": [pair.paired.low for pair in tested],
+            "high": [pair.paired.high for pair in tested],
+            "only_first_correct": [pair.paired.only_first for pair in tested],
+            "only_second_correct": [pair.paired.only_second for pair in tested],
+            "p": [pair.paired.p for pair in tested],
+            "p_holm": [pair.p_holm for pair in tested],
+            "verdict": [pair.verdict for pair in tested],
+            "cells_needed": whole_numbers([pair.cells_needed for pair in tested]),
+        }
+    )
 
 
-def pair_table(tested: Sequence[Pair]) -> list[tuple[str | float | int | None, ...]]:
-    """Give a row per pair for `PAIR_COLUMNS`: accuracies to four digits, p to three significant ones."""
-    return [
+def difference_table(tested: Sequence[Pair]) -> pd.DataFrame:
+    """Return one row per score and pair, second minus first; p and verdict belong to the accuracy alone."""
+    rows = [
         (
-            pair.first,
-            pair.second,
-            *_rounded(pair.differences["accuracy"]),
-            pair.paired.a_only,
-            pair.paired.b_only,
-            float(f"{pair.paired.p:.3g}"),
-            float(f"{pair.p_holm:.3g}"),
-            pair.verdict,
-            pair.cells_needed,
+            *(pair.first, pair.second, score, of.value, of.low, of.high),
+            *((pair.paired.p, pair.p_holm, pair.verdict) if score == "accuracy" else (np.nan, np.nan, "")),
         )
         for pair in tested
+        for score, of in pair.differences.items()
     ]
+    columns = ["first", "second", "score", "difference", "low", "high", "p", "p_holm", "verdict"]
+    return pd.DataFrame(rows, columns=columns)
 
 
-DIFFERENCE_COLUMNS = ("first", "second", "score", "difference", "low", "high")
-"""The columns of `difference_table`."""
-
-
-def difference_table(tested: Sequence[Pair]) -> list[tuple[str | float, ...]]:
-    """Give a row per score and pair for `DIFFERENCE_COLUMNS`: second less first, to four digits."""
+def degenerate(models: Mapping[str, Predictions]) -> list[str]:
+    """Return the models whose bootstrap intervals are too narrow: all cells of some class correct, or none."""
     return [
-        (pair.first, pair.second, score, *_rounded(of)) for pair in tested for score, of in pair.differences.items()
+        name
+        for name, p in models.items()
+        if any(p.correct[p.actual == label].mean() in (0, 1) for label in np.unique(p.actual))
     ]
 
 
-def _rounded(of: Estimate) -> tuple[float, float, float]:
-    return round(of.value, 4) + 0.0, round(of.low, 4) + 0.0, round(of.high, 4) + 0.0  # no "-0.0"
-
-
-def in_words(pair: Pair) -> str:
-    """Say in an item of a Markdown list which of two models is better, how sure that is, and what it would take."""
-    test = pair.paired
-    ahead, behind, difference = pair.second, pair.first, (test.difference, test.low, test.high)
-    only_ahead, only_behind = test.b_only, test.a_only
-    if test.a_only > test.b_only:
-        ahead, behind, difference = behind, ahead, (-test.difference, -test.high, -test.low)
-        only_ahead, only_behind = only_behind, only_ahead
-    said = [f"**{pair.verdict}**." if pair.better else f"{pair.first} and {pair.second}: **{pair.verdict}**."]
-    if pair.cells_needed:
-        said.append(f"{ahead} is ahead by {_with_interval(*difference)}.")
-    elif only_ahead:
-        said.append(f"They are right equally often: {_with_interval(*difference)}.")
-    else:
-        said.append("They are right on the same cells, so that nothing speaks for either: p = 1.")
-    if only_ahead:
-        said.append(f"Only {ahead} is right on {only_ahead} of the cells, only {behind} on {only_behind}:")
-        said.append(f"{said_p(test.p)}, after Holm {said_p(pair.p_holm)}.")
-    if pair.cells_needed:
-        said.append(f"To show such a difference takes about {pair.cells_needed} cells.")
-    unbroken = [sentence.replace("p = ", "p\xa0=\xa0") for sentence in said]
-    return markdown.item(*unbroken).replace("\xa0", " ")
-
-
-def said_p(value: float) -> str:
-    """Give a p value as a sentence has it: "p = 0.012", "p < 0.0001"."""
-    return "p < 0.0001" if value < 0.0001 else f"p = {value:.3g}"
-
-
-def _same_cells(first: str, one: Predictions, second: str, other: Predictions) -> None:
-    """Raise InputError unless both were tested on the same cells, in the same folds, under the same labels."""
+def _check_same_cells(first: str, one: Predictions, second: str, other: Predictions) -> None:
+    """Raise InputError unless both models were tested on the same cells, in the same folds, with the same labels."""
     cells = [
         {image: (int(fold), int(actual)) for image, fold, actual in zip(p.images, p.folds, p.actual, strict=True)}
         for p in (one, other)
     ]
-    unlike = sorted(image for image in cells[0].keys() | cells[1].keys() if cells[0].get(image) != cells[1].get(image))
-    if unlike:
-        said = [
-            f"{name} tested it in fold {of[unlike[0]][0]} as {one.classes[of[unlike[0]][1]]}"
-            if unlike[0] in of
+    differing = sorted(
+        image for image in cells[0].keys() | cells[1].keys() if cells[0].get(image) != cells[1].get(image)
+    )
+    if differing:
+        told = [
+            f"{name} tested it in fold {of[differing[0]][0]} as {one.classes[of[differing[0]][1]]}"
+            if differing[0] in of
             else f"{name} did not test it"
             for name, of in zip((first, second), cells, strict=True)
         ]
         raise InputError(
-            f"{first} and {second} can't be compared: {len(unlike)} cells differ, the first {unlike[0]} "
-            f"({', '.join(said)}); run `dvc repro`, which tests all models on the same cells"
+            f"{first} and {second} can't be compared: {len(differing)} cells differ, the first is {differing[0]} "
+            f"({', '.join(told)}); run `dvc repro`, which tests all models on the same cells"
         )

@@ -1,57 +1,239 @@
-"""Selective prediction: what a model accepts, and how much of that is wrong."""
+"""What models accept on cells that their rules were not fitted on, how much of it is wrong, and their calibration."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from bloodcells.evaluation.intervals import wilson
+from bloodcells.evaluation.calibration import (
+    Bin,
+    CalibrationError,
+    brier_score,
+    calibration_error,
+    negative_log_likelihood,
+    reliability,
+)
+from bloodcells.evaluation.intervals import Interval, wilson
+from bloodcells.inference.predictions import Predictions
+from bloodcells.inference.selective import SelectiveRule, confidence_of, rules_by_fold
+from bloodcells.inference.temperature import temperature_scaled
 
 Floats = NDArray[np.float64]
 
+RAW, SCALED = "raw", "temperature-scaled"
+
 
 @dataclass(frozen=True)
-class Answers:
-    """How many cells there are, how many of them are answered, and how many answers are wrong."""
+class Selection:
+    """How many cells there are, how many predictions are accepted, and how many of those are wrong."""
 
     cells: int
-    answered: int
-    wrong: int
+    accepted: int
+    errors: int
 
     @property
     def coverage(self) -> float:
-        """Share of the cells that are answered."""
-        return self.answered / self.cells
+        """Proportion of the cells that are accepted."""
+        return self.accepted / self.cells
 
     @property
-    def coverage_interval(self) -> tuple[float, float]:
+    def coverage_interval(self) -> Interval:
         """Its 95 % Wilson interval."""
-        return wilson(self.answered, self.cells)
+        return wilson(self.accepted, self.cells)
 
     @property
-    def risk(self) -> float | None:
-        """Share of the answers that are wrong; None without an answer."""
-        return self.wrong / self.answered if self.answered else None
+    def error_rate(self) -> float | None:
+        """Proportion of the accepted predictions that are wrong; None if none is accepted."""
+        return self.errors / self.accepted if self.accepted else None
 
     @property
-    def risk_interval(self) -> tuple[float, float] | None:
+    def error_interval(self) -> Interval | None:
         """Its 95 % Wilson interval."""
-        return wilson(self.wrong, self.answered) if self.answered else None
+        return wilson(self.errors, self.accepted) if self.accepted else None
 
 
-def answers(confidence: ArrayLike, right: ArrayLike, threshold: float | Floats) -> Answers:
-    """Count what is answered at a threshold, or at one for each cell (n,)."""
-    answered = np.asarray(confidence, np.float64) >= threshold
-    return Answers(len(answered), int(answered.sum()), int((answered & ~np.asarray(right, np.bool_)).sum()))
+def select(confidence: ArrayLike, correct: ArrayLike, threshold: float | Floats) -> Selection:
+    """Count what is accepted at a threshold, or at one threshold per cell (n,)."""
+    accepted = np.asarray(confidence, np.float64) >= threshold
+    return Selection(len(accepted), int(accepted.sum()), int((accepted & ~np.asarray(correct, np.bool_)).sum()))
 
 
-def risk_coverage(confidence: ArrayLike, right: ArrayLike) -> tuple[Floats, Floats]:
-    """Give coverage and risk at each threshold that answers any cell, from the most confident cells to all of them.
+def risk_coverage(confidence: ArrayLike, correct: ArrayLike) -> tuple[Floats, Floats]:
+    """Return coverage and error rate at each threshold, from the most confident cells to all cells.
 
-    Cells of equal confidence are answered together.
+    Cells of equal confidence are accepted together.
     """
-    sure, wrong = np.asarray(confidence, np.float64), ~np.asarray(right, np.bool_)
+    sure, wrong = np.asarray(confidence, np.float64), ~np.asarray(correct, np.bool_)
     order = np.argsort(-sure, kind="stable")
     ends = np.append(np.flatnonzero(np.diff(sure[order])), len(sure) - 1)  # the last of each run of equal confidences
-    answered = ends + 1
-    return answered / len(sure), np.cumsum(wrong[order])[ends] / answered
+    accepted = ends + 1
+    return accepted / len(sure), np.cumsum(wrong[order])[ends] / accepted
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """How well one kind of probabilities of a model fits the actual classes.
+
+    `temperature` is the mean over the tested cells, each of which has that of its fold; `confidence` is the mean
+    confidence.
+    """
+
+    temperature: float
+    confidence: float
+    error: CalibrationError
+    brier: float
+    nll: float
+    bins: list[Bin]
+
+
+@dataclass(frozen=True, eq=False)
+class SelectiveResult:
+    """Calibration and selective prediction of one model.
+
+    Attributes:
+        calibration: of `RAW` and `SCALED` probabilities, on the tested cells.
+        correct: number of tested cells that are correct.
+        rules: of each tested fold, fitted without the labels of its cells.
+        by_fold: what is accepted under these rules.
+        tested: their sum.
+        rule: fitted on all validation cells; `bloodcells predict` uses it.
+        validated: what it accepts on the very cells that it was fitted on.
+        curve: coverage and error rate at every threshold, on the tested cells.
+    """
+
+    calibration: Mapping[str, Calibration]
+    correct: int
+    rules: Mapping[int, SelectiveRule]
+    by_fold: Mapping[int, Selection]
+    tested: Selection
+    rule: SelectiveRule
+    validated: Selection
+    curve: tuple[Floats, Floats]
+
+
+def examine(
+    tested: Predictions, validation: Predictions, test_fold: ArrayLike, target_error: float, resamples: int, seed: int
+) -> SelectiveResult:
+    """Fit temperatures and thresholds on validation cells, and judge them on the tested cells.
+
+    Args:
+        tested: each cell once.
+        validation: predictions of the validation parts of all folds.
+        test_fold: (len(validation.images),) the fold in which each of those cells is tested.
+        target_error: the error rate for which thresholds are fitted.
+        resamples, seed: of the bootstrap.
+    """
+    folds = sorted(set(tested.folds.tolist()))
+    rules = rules_by_fold(validation, test_fold, folds, target_error)
+    temperatures = np.array([rules[fold].temperature for fold in tested.folds.tolist()])
+    thresholds = np.array([rules[fold].threshold for fold in tested.folds.tolist()])
+    scaled = temperature_scaled(tested.probabilities, temperatures)
+    confidence = confidence_of(scaled)
+
+    def calibration(temperature: float, probabilities: Floats) -> Calibration:
+        largest = probabilities.max(axis=1)
+        return Calibration(
+            temperature,
+            float(largest.mean()),
+            calibration_error(largest, tested.correct, resamples, seed),
+            brier_score(probabilities, tested.actual),
+            negative_log_likelihood(probabilities, tested.actual),
+            reliability(largest, tested.correct),
+        )
+
+    rule = SelectiveRule.fit(validation, target_error)
+    on_validation = confidence_of(temperature_scaled(validation.probabilities, rule.temperature))
+    return SelectiveResult(
+        calibration={
+            RAW: calibration(1.0, tested.probabilities),
+            SCALED: calibration(float(temperatures.mean()), scaled),
+        },
+        correct=int(tested.correct.sum()),
+        rules=rules,
+        by_fold={
+            fold: select(confidence[tested.folds == fold], tested.correct[tested.folds == fold], rules[fold].threshold)
+            for fold in folds
+        },
+        tested=select(confidence, tested.correct, thresholds),
+        rule=rule,
+        validated=select(on_validation, validation.correct, rule.threshold),
+        curve=risk_coverage(confidence, tested.correct),
+    )
+
+
+# ---- tables
+
+
+def calibration_table(models: Mapping[str, SelectiveResult]) -> pd.DataFrame:
+    """Return a row per model and kind of probabilities; nll is in nats."""
+    rows = []
+    for name, model in models.items():
+        accuracy = (model.correct / model.tested.cells, *wilson(model.correct, model.tested.cells))
+        for kind, one in model.calibration.items():
+            ece = (one.error.error, one.error.low, one.error.high, one.error.expected)
+            rows.append((name, kind, one.temperature, one.confidence, *accuracy, *ece, one.brier, one.nll))
+    columns = ["model", "probabilities", "temperature", "confidence", "accuracy", "accuracy_low", "accuracy_high"]
+    columns += ["ece", "ece_low", "ece_high", "ece_expected", "brier", "nll"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def reliability_table(models: Mapping[str, SelectiveResult]) -> pd.DataFrame:
+    """Return a row per model, kind of probabilities and bin."""
+    rows = [
+        (name, kind, one.confidence, one.accuracy, *one.interval, one.cells)
+        for name, model in models.items()
+        for kind, calibration in model.calibration.items()
+        for one in calibration.bins
+    ]
+    columns = ["model", "probabilities", "confidence", "accuracy", "accuracy_low", "accuracy_high", "cells"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def selection_table(models: Mapping[str, SelectiveResult], target_error: float) -> pd.DataFrame:
+    """Return for each model a row per tested fold, one for all of them, and one for validation.
+
+    The row for all folds has no temperature and no threshold, since each fold has its own. Those of validation are the
+    ones that `bloodcells predict` uses; its error rate is that on the very cells that the threshold was fitted on.
+    """
+    rows: list[tuple[object, ...]] = []
+    for name, model in models.items():
+        for fold, found in model.by_fold.items():
+            rule = model.rules[fold]
+            rows.append((name, "test", str(fold), rule.temperature, rule.threshold, *_columns(found), target_error))
+        rows.append((name, "test", "all", np.nan, np.nan, *_columns(model.tested), target_error))
+        rule = model.rule
+        rows.append(
+            (name, "validation", "all", rule.temperature, rule.threshold, *_columns(model.validated), target_error)
+        )
+    columns = ["model", "part", "fold", "temperature", "threshold", "cells", "accepted", "errors"]
+    columns += [
+        "coverage",
+        "coverage_low",
+        "coverage_high",
+        "error_rate",
+        "error_rate_low",
+        "error_rate_high",
+        "target",
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _columns(found: Selection) -> tuple[float, ...]:
+    error = np.nan if found.error_rate is None else found.error_rate
+    counts = (found.cells, found.accepted, found.errors)
+    return (*counts, found.coverage, *found.coverage_interval, error, *(found.error_interval or (np.nan, np.nan)))
+
+
+def risk_coverage_table(models: Mapping[str, SelectiveResult], target_error: float) -> pd.DataFrame:
+    """Return each model's curve, and the point that its thresholds give on the tested cells."""
+    rows: list[tuple[object, ...]] = []
+    for name, model in models.items():
+        for coverage, error in zip(*model.curve, strict=True):
+            rows.append((name, "curve", coverage, error, np.nan, np.nan, target_error))
+        found = model.tested
+        if found.error_rate is not None and found.error_interval is not None:
+            rows.append((name, "threshold", found.coverage, found.error_rate, *found.error_interval, target_error))
+    columns = ["model", "point", "coverage", "error_rate", "error_low", "error_high", "target"]
+    return pd.DataFrame(rows, columns=columns)

@@ -1,4 +1,4 @@
-"""Predictors: a network with all it takes to answer alone, and to know when it had better not."""
+"""The predictor: one file with a network and everything needed to predict, and to abstain, without the pipeline."""
 
 import sys
 from dataclasses import dataclass, fields
@@ -9,59 +9,61 @@ from lightning_utilities.core.apply_func import apply_to_collection
 
 from bloodcells.core.errors import InputError
 from bloodcells.models.checkpoints import Checkpoint
-from bloodcells.models.weights import read, save
+from bloodcells.models.weights import read_weights, write_weights
 
-_FORMAT = 3
+_FORMAT = 4
 
 
 @dataclass(frozen=True)
 class Predictor:
-    """A checkpoint and how its answers are to be read.
+    """A checkpoint, and how to interpret its probabilities.
 
     Attributes:
         name: the model's, as in params.yaml.
         checkpoint: the network, its classes and its input.
-        temperature: by which the probabilities are temperature_scaled (`bloodcells.calibration.temperature_scaled`).
-        threshold: it answers where the largest temperature_scaled probability reaches this; above 1 it never answers.
-        risk: the share of wrong answers for which the threshold was fitted on validation.
-        cells: on how many validation cells temperature and threshold were fitted.
-        views: over how many rotations and mirror images of a cell the probabilities are averaged; 1 or 8.
-        smear: width and height of the smears that it was trained on, in pixels; None where that is not known.
-        palest: the stain of the palest of their white cells (0 to 255); None likewise.
+        temperature: of the probabilities; see `bloodcells.inference.temperature`.
+        threshold: a prediction is accepted if its scaled confidence reaches this; above 1, none is.
+        target_error: the error rate for which the threshold was fitted.
+        calibration_cells: number of validation cells on which temperature and threshold were fitted.
+        tta: test-time augmentation: 1 or 8 views of a cell.
+        image_size: width and height of the training images in pixels; None if unknown.
+        min_stain: the weakest stain of their white cells (0 to 255); None if unknown.
     """
 
     name: str
     checkpoint: Checkpoint
     temperature: float
     threshold: float
-    risk: float
-    cells: int
-    views: int
-    smear: tuple[int, int] | None
-    palest: float | None
+    target_error: float
+    calibration_cells: int
+    tta: int
+    image_size: tuple[int, int] | None
+    min_stain: float | None
 
     def save(self, path: Path) -> None:
-        """Write it; the same content gives the same bytes."""
+        """Write the file; the same content gives the same bytes."""
         content = {"format": _FORMAT, **_values(self), "checkpoint": _values(self.checkpoint)}
-        save(apply_to_collection(content, str, sys.intern), path)  # pickle tells equal strings from the very same
+        # pickle distinguishes equal strings from identical ones
+        write_weights(apply_to_collection(content, str, sys.intern), path)
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read one without running any code that it may hold.
+        """Read a predictor without running any code that the file may hold.
 
         Raises:
-            InputError: no such file, or no predictor of ours.
+            InputError: the file is missing, or is not a predictor of this version.
         """
-        content = read(path)
-        known = {"format", *_names(cls)}
+        content = read_weights(path)
         inner = content.get("checkpoint")
         if (
             content.get("format") != _FORMAT
-            or content.keys() != known
+            or content.keys() != {"format", *_names(cls)}
             or not isinstance(inner, dict)
             or inner.keys() != _names(Checkpoint)
         ):
-            raise InputError(f"{path} is no predictor of this version: run `dvc repro`, whose stage evaluate makes it")
+            raise InputError(
+                f"{path} is not a predictor of this version: run `dvc repro`, whose stage evaluate writes it"
+            )
         del content["format"]
         return cls(**{**content, "checkpoint": Checkpoint(**inner)})
 

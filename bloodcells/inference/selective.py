@@ -1,8 +1,8 @@
-"""When not to answer: the least confidence that an answer needs, and what that costs in answers.
+"""Selective prediction: the confidence below which a model abstains.
 
-Selective classification by confidence: R. El-Yaniv and Y. Wiener, On the Foundations of Noise-free Selective
-Classification, JMLR 11 (2010), 1605-1641; Y. Geifman and R. El-Yaniv, Selective Classification for Deep Neural
-Networks, NIPS 2017. Coverage is the share of the cells that are answered, risk the share of the answers that are wrong.
+R. El-Yaniv and Y. Wiener, On the Foundations of Noise-free Selective Classification, JMLR 11 (2010), 1605-1641;
+Y. Geifman and R. El-Yaniv, Selective Classification for Deep Neural Networks, NIPS 2017. Coverage is the proportion of
+cells that are accepted; the error rate is the proportion of accepted predictions that are wrong.
 """
 
 import math
@@ -15,97 +15,96 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import bdtr
 
 from bloodcells.inference.predictions import Predictions
-from bloodcells.inference.temperature import temperature_scaled, fit_temperature
+from bloodcells.inference.temperature import fit_temperature, temperature_scaled
 
 Floats = NDArray[np.float64]
 
-NEVER = 1.0001
+REJECT_ALL = 1.0001
 """A threshold that no confidence reaches."""
 
-ASSURANCE = 0.9
-"""With which the validation cells must show that the risk is kept."""
+CONFIDENCE_LEVEL = 0.9
+"""Confidence with which the validation cells must show that the target error rate is met."""
 
 DIGITS = 4
-"""Of thresholds, of the confidence that is held against them, and of what `bloodcells predict` shows."""
+"""Digits of thresholds, of the confidence compared with them, and of what `bloodcells predict` prints."""
 
 _GRID = np.arange(10**DIGITS + 1) / 10**DIGITS
 
 
-def confidence(chances: Floats) -> Floats:
-    """Give the largest of the temperature_scaled probabilities in each row (n, k), rounded as it is held against a threshold."""
-    return np.asarray(chances.max(axis=1).round(DIGITS))
+def confidence_of(probabilities: Floats) -> Floats:
+    """Return the largest probability of each row (n, k), rounded as it is compared with a threshold."""
+    return np.asarray(probabilities.max(axis=1).round(DIGITS))
 
 
-def cells_needed(risk: float) -> int:
-    """Give how many answers, none of them wrong, it takes to show with `ASSURANCE` that at most `risk` are wrong."""
-    return math.ceil(math.log(1 - ASSURANCE) / math.log1p(-risk))
+def cells_needed(target_error: float) -> int:
+    """Return how many accepted predictions, all correct, show an error rate of at most `target_error`."""
+    return math.ceil(math.log(1 - CONFIDENCE_LEVEL) / math.log1p(-target_error))
 
 
-def fit_threshold(confidence: ArrayLike, right: ArrayLike, risk: float) -> float:
-    """Give the smallest threshold whose answers show that at most `risk` of such answers are wrong.
+def fit_threshold(confidence: ArrayLike, correct: ArrayLike, target_error: float) -> float:
+    """Return the smallest threshold whose accepted predictions show that at most `target_error` of them are wrong.
 
-    A cell is answered where its confidence (n,) is at least the threshold; `right` (n,) tells which answers are.
-    With `ASSURANCE` 0.9, answers show it if so few would be wrong in at most one set in ten at a larger risk: an exact
-    one-sided binomial test, or Clopper and Pearson's upper bound, Biometrika 26 (1934), at or below `risk`. A bound,
-    since the mere share of wrong answers is an underestimate: the epoch and the temperature were fitted on the same
-    cells. It holds for one threshold, and this is the smallest of several, uncorrected (Geifman and El-Yaniv's
-    algorithm 1 would correct for that, at a price in coverage that a few hundred cells can't pay). So judge it
-    on other cells, with the interval of `Answers`.
+    They show it if, at a larger error rate, so few errors would occur in at most one of ten samples
+    (`CONFIDENCE_LEVEL` 0.9): an exact one-sided binomial test, equivalent to an upper bound of Clopper and Pearson,
+    Biometrika 26 (1934), at or below the target. The observed error rate alone would be too low, because the epoch and
+    the temperature were fitted on the same cells. The test holds for one threshold, and this is the smallest of
+    several, without correction (algorithm 1 of Geifman and El-Yaniv corrects for that, at a cost in coverage that a
+    few hundred cells cannot pay). So judge the threshold on other cells.
 
-    Fewer cells than `cells_needed` can't show it at all. With them this is the smallest threshold at which at
-    most `risk` of these very answers are wrong.
+    Fewer cells than `cells_needed` cannot show it at all. With those, this is the smallest threshold at which at most
+    `target_error` of these very predictions are wrong.
+
+    Args:
+        confidence: (n,) of the predictions; a prediction is accepted if its confidence is at least the threshold.
+        correct: (n,) whether the prediction is correct.
+        target_error: the target error rate.
 
     Returns:
-        The threshold; `NEVER` if there is none.
+        The threshold, or `REJECT_ALL` if there is none.
     """
-    sure, wrong = np.asarray(confidence, np.float64), ~np.asarray(right, np.bool_)
-    answered = len(sure) - np.searchsorted(np.sort(sure), _GRID)
-    mistakes = wrong.sum() - np.searchsorted(np.sort(sure[wrong]), _GRID)
-    if len(sure) < cells_needed(risk):
-        kept = mistakes <= risk * answered
+    sure, wrong = np.asarray(confidence, np.float64), ~np.asarray(correct, np.bool_)
+    accepted = len(sure) - np.searchsorted(np.sort(sure), _GRID)
+    errors = wrong.sum() - np.searchsorted(np.sort(sure[wrong]), _GRID)
+    if len(sure) < cells_needed(target_error):
+        met = errors <= target_error * accepted
     else:
-        kept = bdtr(mistakes, answered, risk) <= 1 - ASSURANCE + 1e-12  # that rounding doesn't refuse the very limit
-    enough = np.flatnonzero((answered > 0) & kept)
-    return float(_GRID[enough[0]]) if len(enough) else NEVER
+        met = bdtr(errors, accepted, target_error) <= 1 - CONFIDENCE_LEVEL + 1e-12  # rounding must not refuse the limit
+    passing = np.flatnonzero((accepted > 0) & met)
+    return float(_GRID[passing[0]]) if len(passing) else REJECT_ALL
 
 
 @dataclass(frozen=True)
-class Rule:
-    """How a model's probabilities are temperature_scaled, and the least confidence, so temperature_scaled, at which it answers."""
+class SelectiveRule:
+    """The temperature of a model's probabilities, and the least confidence, so scaled, that it accepts."""
 
     temperature: float
     threshold: float
 
     @classmethod
-    def fit(cls, validation: Predictions, risk: float) -> Self:
-        """Fit both on predictions of cells that the networks did not train on; `risk` as in `fit_threshold`."""
+    def fit(cls, validation: Predictions, target_error: float) -> Self:
+        """Fit both on predictions of cells that the networks did not train on."""
         temperature = fit_temperature(validation.probabilities, validation.actual)
-        sure = confidence(temperature_scaled(validation.probabilities, temperature))
-        return cls(temperature, fit_threshold(sure, validation.predicted == validation.actual, risk))
+        confidence = confidence_of(temperature_scaled(validation.probabilities, temperature))
+        return cls(temperature, fit_threshold(confidence, validation.correct, target_error))
 
 
-def rules_by_fold(validation: Predictions, homes: ArrayLike, folds: Iterable[int], risk: float) -> dict[int, Rule]:
-    """Give for each tested fold a rule that was fitted without the labels of its cells.
+def rules_by_fold(
+    validation: Predictions, test_fold: ArrayLike, folds: Iterable[int], target_error: float
+) -> dict[int, SelectiveRule]:
+    """Return for each tested fold a rule that was fitted without the labels of its cells.
+
+    The rule of a fold is fitted on the validation cells of all other folds, whichever network predicted them. Networks
+    of other folds trained on the tested cells, so their labels still reach the two numbers of the rule through the
+    weights; the fold's own network alone would have too few validation cells.
 
     Args:
-        validation: what the networks of all folds said of their validation parts.
-        homes: (n,) the fold in which each of its cells is tested. Near-duplicates share a fold.
+        validation: predictions of the validation parts of all folds.
+        test_fold: (n,) the fold in which each of these cells is tested. Near-duplicates share a fold.
         folds: those that are tested.
-        risk: as in `fit_threshold`.
-
-    The rule of a fold is fitted on the validation cells of all other folds, whichever network saw them. Networks of
-    other folds trained on the tested cells, so their labels reach the rule's two numbers through the weights still;
-    the fold's own network alone would have too few validation cells.
+        target_error: as in `fit_threshold`.
 
     Raises:
         ValueError: a fold leaves no cell to fit on.
     """
-    home = np.asarray(homes, np.int64)
-    return {fold: Rule.fit(_rows(validation, home != fold), risk) for fold in folds}
-
-
-def _rows(p: Predictions, chosen: NDArray[np.bool_]) -> Predictions:
-    images = tuple(image for image, one in zip(p.images, chosen, strict=True) if one)
-    return Predictions(
-        images, p.folds[chosen], p.actual[chosen], p.predicted[chosen], p.probabilities[chosen], p.classes
-    )
+    tested_in = np.asarray(test_fold, np.int64)
+    return {fold: SelectiveRule.fit(validation.select(tested_in != fold), target_error) for fold in folds}

@@ -1,4 +1,4 @@
-"""Checkpoints: a trained network and all it takes to use it, in one file."""
+"""Checkpoints: a trained network and everything needed to use it, in one file."""
 
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -9,73 +9,76 @@ from torch import Tensor, nn
 
 from bloodcells.core.classes import CLASSES
 from bloodcells.core.errors import InputError
-from bloodcells.core.parameters import Image
+from bloodcells.core.parameters import ImageParameters
 from bloodcells.models.architectures import build
-from bloodcells.models.weights import read, save
+from bloodcells.models.weights import read_weights, write_weights
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trained network and what it takes to use it alone.
+    """A trained network and everything needed to use it alone.
 
     Attributes:
         architecture: torchvision's name of the network.
-        classes: names, in the order of the logits.
-        frame, crop, size: how the input is cut from a smear; see `image` in params.yaml.
-        mean, deviation: of the channels, in shares of 255.
-        epoch: the one chosen, counted from 1.
+        classes: class names, in the order of the logits.
+        input: "crop" or "full"; see `image` in params.yaml.
+        crop: side of the crop, in pixels of the image.
+        side: side of the network's input, in pixels.
+        mean, std: of the channels, as fractions of 255.
+        epoch: the one selected, counted from 1.
         state: the weights.
     """
 
     architecture: str
     classes: tuple[str, ...]
-    frame: str
+    input: str
     crop: int
-    size: int
+    side: int
     mean: tuple[float, ...]
-    deviation: tuple[float, ...]
+    std: tuple[float, ...]
     epoch: int
     state: dict[str, Tensor]
 
     def save(self, path: Path) -> None:
-        """Write it; the same content gives the same bytes."""
-        save({"format": _FORMAT, **asdict(self)}, path)
+        """Write the file; the same content gives the same bytes."""
+        write_weights({"format": _FORMAT, **asdict(self)}, path)
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read one without running any code that it may hold.
+        """Read a checkpoint without running any code that the file may hold.
 
         Raises:
-            InputError: no such file, or no checkpoint of ours.
+            InputError: the file is missing, or is not a checkpoint of this version.
         """
-        content = read(path)
+        content = read_weights(path)
         if content.pop("format", None) != _FORMAT or content.keys() != {field.name for field in fields(cls)}:
-            raise InputError(f"{path} is no checkpoint of this version: run `dvc repro` to train anew")
+            raise InputError(f"{path} is not a checkpoint of this version: run `dvc repro` to train again")
         return cls(**content)
 
     def network(self) -> nn.Module:
-        """Build the network with its weights, ready to evaluate, on a GPU if there is one."""
-        network = build(self.architecture, len(self.classes), self.size)
+        """Build the network with its weights, in evaluation mode, on a GPU if there is one."""
+        network = build(self.architecture, len(self.classes), self.side)
         network.load_state_dict(self.state)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         return network.eval().to(device).to(memory_format=torch.channels_last)
 
 
-def load_checkpoint(path: Path, image: Image) -> Checkpoint:
-    """Load a checkpoint whose classes are in our order and whose input is that of this run.
+def load_checkpoint(path: Path, image: ImageParameters) -> Checkpoint:
+    """Load a checkpoint of this run: with the classes in this order, and this input.
 
     Raises:
-        InputError: it is missing, can't be read, has other classes, or was trained on another input.
+        InputError: the file is missing or cannot be read, or was trained with other classes or on another input.
     """
     checkpoint = Checkpoint.load(path)
     if checkpoint.classes != CLASSES:
         raise InputError(
-            f"{path} gives its logits in the order {', '.join(checkpoint.classes)}, and this code in the order "
-            f"{', '.join(CLASSES)}: names would be permuted; run `dvc repro` to train anew"
+            f"{path} has its logits in the order {', '.join(checkpoint.classes)}, and this code in the order "
+            f"{', '.join(CLASSES)}: class names would be permuted; run `dvc repro` to train again"
         )
-    if (checkpoint.input, checkpoint.crop, checkpoint.side) != (image.frame, image.crop, image.side):
-        told = f"frame {checkpoint.input}, crop {checkpoint.crop}, size {checkpoint.side}"
-        raise InputError(f"{path} was trained on another input ({told}): run `dvc repro` to train anew")
+    trained_on = {name: getattr(checkpoint, name) for name in ImageParameters.model_fields}
+    if trained_on != image.model_dump():
+        told = ", ".join(f"{name} {value}" for name, value in trained_on.items())
+        raise InputError(f"{path} was trained on another input ({told}): run `dvc repro` to train again")
     return checkpoint

@@ -1,4 +1,4 @@
-"""Where a result comes from: code, data, parameters, libraries, machine and time."""
+"""Provenance: code, parameters, libraries, machine and time behind a result."""
 
 import hashlib
 import json
@@ -15,25 +15,28 @@ from typing import Any
 import torch
 
 LIBRARIES = ("dvc", "imbalanced-learn", "lightning", "numpy", "pillow", "scikit-learn", "scipy", "torch", "torchvision")
-"""The packages that have a say in the numbers."""
+"""The packages that influence the numbers."""
+
+FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+"""Processor features that change speed and rounding."""
 
 _RESULTS = (":(exclude)metrics", ":(exclude)plots", ":(exclude)*dvc.lock")
 
 
-def of_this_process(seconds: float) -> dict[str, Any]:
-    """Say when, from which commit, on what machine and with which libraries this process worked for `seconds`."""
+def describe_process(seconds: float) -> dict[str, Any]:
+    """Record when, from which commit, on which machine and with which libraries this process worked for `seconds`."""
     return {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),
-        **state_of_code(Path.cwd()),
-        "device": device(),
+        **describe_code(Path.cwd()),
+        "device": describe_device(),
         "python": platform.python_version(),
-        "libraries": libraries(),
+        "libraries": installed_libraries(),
     }
 
 
-def libraries() -> dict[str, str]:
-    """Give the versions of those of `LIBRARIES` that are installed."""
+def installed_libraries() -> dict[str, str]:
+    """Return the versions of those of `LIBRARIES` that are installed."""
     found = {}
     for name in LIBRARIES:
         try:
@@ -43,20 +46,22 @@ def libraries() -> dict[str, str]:
     return found
 
 
-def device() -> dict[str, Any]:
-    """Name the processor and the GPUs, as far as the system tells."""
+def describe_device() -> dict[str, Any]:
+    """Return the processor with its features, and the GPUs, as far as the system reports them."""
+    processor, features = _processor()
     return {
         "system": f"{platform.system()} {platform.machine()}",
-        "processor": _processor(),
+        "processor": processor,
+        "features": features,
         "threads": torch.get_num_threads(),
         "gpus": [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())],
     }
 
 
-def state_of_code(folder: Path) -> dict[str, Any]:
-    """Give the git commit of a folder, and which of its tracked files differ from that; outside of git neither.
+def describe_code(folder: Path) -> dict[str, Any]:
+    """Return the git commit of a folder, and its tracked files that differ from it; outside of git, neither.
 
-    What a run writes itself (`_RESULTS`) is not counted: it differs in the midst of any run.
+    What a run writes itself (metrics, plots, lock files) does not count.
     """
     try:
         head = _git(folder, "rev-parse", "HEAD")
@@ -67,7 +72,7 @@ def state_of_code(folder: Path) -> dict[str, Any]:
 
 
 def fingerprint(values: Mapping[str, Any]) -> str:
-    """Hash parameters (SHA-256 of their JSON with sorted keys), so that two runs' can be held against each other."""
+    """Return the SHA-256 of parameters (their JSON with sorted keys)."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
@@ -76,9 +81,11 @@ def _git(folder: Path, *arguments: str) -> str:
     return run.stdout.strip()
 
 
-def _processor() -> str:
-    if sys.platform == "linux":
-        for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor()
+def _processor() -> tuple[str, list[str]]:
+    """Return the processor's name, and those of `FEATURES` that it has."""
+    if sys.platform != "linux":
+        return platform.processor(), []
+    lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+    entries = dict(reversed([tuple(map(str.strip, line.split(":", 1))) for line in lines if ":" in line]))
+    flags = entries.get("flags", "").split()
+    return entries.get("model name", platform.processor()), [name for name in FEATURES if name in flags]

@@ -6,18 +6,18 @@ from typing import Any
 from urllib.error import URLError
 
 import torch
+import torchvision
 from torch import Tensor, nn
 
 from bloodcells.core.errors import InputError
 from bloodcells.core.files import atomic_write
-from bloodcells.models.vision import torchvision
 
 
-def save(content: dict[str, Any], path: Path) -> None:
+def write_weights(content: dict[str, Any], path: Path) -> None:
     """Write tensors and plain values.
 
     Raises:
-        OSError: the disk is full, or another fault that torch.save would have hidden in a RuntimeError.
+        OSError: the disk is full, or another fault that torch.save hides in a RuntimeError.
     """
     with atomic_write(path) as part, part.open("wb") as file:
         try:
@@ -28,11 +28,11 @@ def save(content: dict[str, Any], path: Path) -> None:
             raise
 
 
-def read(path: Path) -> dict[str, Any]:
-    """Read what `save` wrote, without running any code that it may hold.
+def read_weights(path: Path) -> dict[str, Any]:
+    """Read what `write_weights` wrote, without running any code that the file may hold.
 
     Raises:
-        InputError: no such file, or nothing that can be loaded safely.
+        InputError: the file is missing, or cannot be loaded safely.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -41,47 +41,54 @@ def read(path: Path) -> dict[str, Any]:
     except (RuntimeError, OSError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(f"{path} holds no weights that can be loaded safely: {reason}") from None
-    except (pickle.UnpicklingError, EOFError, ValueError, LookupError):
-        # Torch's own words advise to load it unsafely.
+    except (pickle.UnpicklingError, AttributeError, EOFError, TypeError, ValueError, LookupError):
+        # PyTorch's own message advises to load the file unsafely.
         raise InputError(
-            f"{path} holds no weights that can be loaded safely: it was not written by torch.save, or with objects "
-            "beside tensors and plain values; save the state dictionary alone"
+            f"{path} holds no weights that can be loaded safely: torch.save did not write it, or it holds objects "
+            "other than tensors and plain values; save the state dictionary alone"
         ) from None
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no dictionary of weights")
     return content
 
 
-def pretrained(architecture: str, weights: str) -> dict[str, Tensor]:
+def pretrained_weights(architecture: str, weights: str) -> dict[str, Tensor]:
+    """Return a state dictionary: of torchvision's published weights ("imagenet"), or of a file.
+
+    Raises:
+        InputError: the weights cannot be downloaded, or the file holds no state dictionary.
+    """
     if weights != "imagenet":
-        content = read(Path(weights))
-        found = content.get("state", content.get("state_dict", content))
-        if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
-            raise InputError(
-                f"{weights} holds no state dictionary, of names and tensors alone: save that of the network"
-            )
-        return found
+        content = read_weights(Path(weights))
+        state = content.get("state", content.get("state_dict", content))
+        if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+            raise InputError(f"{weights} holds no state dictionary of names and tensors: save that of the network")
+        return state
     best = torchvision.models.get_model_weights(architecture).DEFAULT
     try:
-        state: dict[str, Tensor] = best.get_state_dict(progress=True, check_hash=True)
+        published: dict[str, Tensor] = best.get_state_dict(progress=True, check_hash=True)
     except (URLError, OSError, RuntimeError) as error:
         raise InputError(
-            f"the ImageNet weights of {architecture} can't be fetched ({error}); "
-            f"fetch {best.url} elsewhere and give the file's path as `weights`"
+            f"the ImageNet weights of {architecture} can't be downloaded ({error}); "
+            f"download {best.url} elsewhere and give the path of the file as `weights`"
         ) from None
-    return state
+    return published
 
 
-def load_fitting(network: nn.Module, state: dict[str, Tensor], source: str) -> None:
-    """Load all weights but a last layer of another size."""
+def load_matching(network: nn.Module, state: dict[str, Tensor], source: str) -> None:
+    """Load all weights except those of a last layer of another size.
+
+    Raises:
+        InputError: the weights belong to another network.
+    """
     own = network.state_dict()
     last = list(own)[-2:]
     wrong = [name for name in own if name not in state or state[name].shape != own[name].shape]
     if any(name not in last for name in wrong) or any(name not in own for name in state if "aux" not in name.lower()):
         first = next((name for name in wrong if name not in last), None)
-        where = f"first at {first}" if first else "they have a layer that it lacks"
+        where = f"first at {first}" if first else "they have a layer that the network lacks"
         if first in state:
-            shapes = ["×".join(map(str, held[first].shape)) or "one number" for held in (state, own)]
-            where += f", {shapes[0]} there and {shapes[1]} here; image.size may be another"
-        raise InputError(f"weights {source} don't fit the network ({where}): they belong to another one")
+            shapes = ["×".join(map(str, held[first].shape)) or "scalar" for held in (state, own)]
+            where += f", {shapes[0]} in the file and {shapes[1]} in the network; image.side may differ"
+        raise InputError(f"the weights of {source} don't fit the network ({where}): they belong to another one")
     network.load_state_dict({name: own[name] if name in wrong else state[name] for name in own})

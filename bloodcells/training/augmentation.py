@@ -1,4 +1,4 @@
-"""Random changes of training images that leave the class as it is: whole batches at once, on any device."""
+"""Random augmentation of training images: whole batches at once, on any device."""
 
 import math
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Augmentation:
 
 
 def augment(pixels: Tensor, strength: Augmentation, generator: torch.Generator) -> Tensor:
-    """Turn, mirror, zoom, shift and tint each image of a batch by its own random amounts.
+    """Rotate, mirror, zoom, shift and tint each image of a batch by its own random amounts.
 
     Args:
         pixels: (n, height, width, 3) uint8.
@@ -27,7 +27,7 @@ def augment(pixels: Tensor, strength: Augmentation, generator: torch.Generator) 
         generator: a CPU generator; its state alone decides the amounts.
 
     Returns:
-        (n, 3, height, width) float32, nominally in 0 to 255 and not clipped.
+        (n, 3, height, width) float32, nominally in 0 to 255, not clipped.
     """
     count, device = len(pixels), pixels.device
 
@@ -53,14 +53,14 @@ def augment(pixels: Tensor, strength: Augmentation, generator: torch.Generator) 
 
 
 def _grid(rows: Tensor, height: int, width: int) -> Tensor:
-    """Give what F.affine_grid(rows, ..., align_corners=False) would in a tenth of its time on CPUs.
+    """Return what F.affine_grid(rows, ..., align_corners=False) does, in a tenth of its time on CPUs.
 
     Args:
         rows: (n, 2, 3) the upper rows of affine matrices.
         height, width: of the images.
 
     Returns:
-        (n, height, width, 2) where to look for each pixel, in -1 to 1.
+        (n, height, width, 2) the source of each pixel, in -1 to 1.
     """
     across, down = ((torch.arange(length, device=rows.device) * 2 + 1 - length) / length for length in (width, height))
     part = rows[:, :, :, None, None]

@@ -17,19 +17,19 @@ def test_a_commit_is_named_and_what_differs_from_it(tmp_path: Path) -> None:
     (tmp_path / "untracked.txt").write_text("no matter")
     for name in results:
         (tmp_path / name).unlink()
-    assert provenance.state_of_code(tmp_path) == {"commit": head, "changed": []}
+    assert provenance.describe_code(tmp_path) == {"commit": head, "changed": []}
     (tmp_path / "code.py").write_text("a = 2\n")
     (tmp_path / "params.yaml").write_text("a = 3\n")
     project.done("git", "add", "params.yaml", cwd=tmp_path)
-    assert provenance.state_of_code(tmp_path) == {"commit": head, "changed": ["code.py", "params.yaml"]}
+    assert provenance.describe_code(tmp_path) == {"commit": head, "changed": ["code.py", "params.yaml"]}
 
 
 def test_outside_of_git_there_is_no_commit(tmp_path: Path) -> None:
-    assert provenance.state_of_code(tmp_path) == {"commit": "", "changed": []}
+    assert provenance.describe_code(tmp_path) == {"commit": "", "changed": []}
 
 
 def test_a_process_says_what_it_ran_on_and_with() -> None:
-    said = provenance.of_this_process(12.345)
+    said = provenance.describe_process(12.345)
     assert said["seconds"] == 12.3
     assert said["libraries"]["torch"] == torch.__version__.split("+")[0]
     assert said["device"]["threads"] == torch.get_num_threads()

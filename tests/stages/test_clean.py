@@ -214,7 +214,7 @@ def no_parameters(place: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "expected"),
     [
         (break_table, r"labels\.csv, line \d+: unknown label 'monozyt' for BloodImage_\d+\.jpg"),
         (no_table, r"labels\.csv is missing"),
@@ -234,10 +234,10 @@ def no_parameters(place: Path) -> None:
         (no_parameters, r"params\.yaml is missing"),
     ],
 )
-def test_a_user_error_is_one_line_and_leaves_no_files(place: Path, fault: Any, said: str) -> None:
+def test_a_user_error_is_one_line_and_leaves_no_files(place: Path, fault: Any, expected: str) -> None:
     fault(place)
     message = error_of(main)
-    assert re.search(said, message), message
+    assert re.search(expected, message), message
     assert files(place) <= INPUT
 
 

@@ -147,12 +147,12 @@ def test_an_interrupted_download_leaves_no_files(project: Path, pin: str, site: 
             time.sleep(0.02)
         assert leftovers() != set()
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=30)
+        _, stderr = process.communicate(timeout=30)
     finally:
         awake.set()
         process.kill()
-    assert "interrupted" in said
-    assert "Traceback" not in said
+    assert "interrupted" in stderr
+    assert "Traceback" not in stderr
     assert leftovers() == set()
 
 

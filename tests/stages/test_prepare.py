@@ -146,7 +146,7 @@ def wrong_size(place: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "expected"),
     [
         (broken, r"BloodImage_00000\.jpg is broken"),
         (missing, r"BloodImage_00000\.jpg is missing"),
@@ -156,11 +156,11 @@ def wrong_size(place: Path) -> None:
         (wrong_size, r"image\.side: .*\(got 3\)"),
     ],
 )
-def test_a_user_error_is_one_line_and_leaves_no_files(place: Path, fault: Any, said: str) -> None:
+def test_a_user_error_is_one_line_and_leaves_no_files(place: Path, fault: Any, expected: str) -> None:
     fault(place)
     before = files(place)
     message = error_of(main)
-    assert re.search(said, message), message
+    assert re.search(expected, message), message
     assert files(place) == before
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from bloodcells.core.classes import CLASSES
-from bloodcells.core.parameters import read_params
+from bloodcells.core.paths import DatasetPaths
 from bloodcells.models.checkpoints import Checkpoint
-from stages.train import recipe_of
 from tests import project
 from tests.stages.prepared import prepare
 
-CHECKPOINT = Path("artifacts", "rendered", "models", "resnet", "0.ckpt")
-CURVES = Path("artifacts", "rendered", "curves", "resnet", "0")
+PATHS = DatasetPaths("rendered")
+CHECKPOINT, CURVES = PATHS.checkpoint("resnet", 0), PATHS.curves("resnet", 0)
+TRAINED = PATHS.trained("resnet", 0)
 UNFINISHED = Path("artifacts", "rendered", "unfinished")
 
 
@@ -35,7 +35,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_checkpoint_and_curves_are_left_and_nothing_else(whole: Path) -> None:
     checkpoint = Checkpoint.load(whole / CHECKPOINT)
     assert (checkpoint.architecture, checkpoint.classes, checkpoint.side) == ("squeezenet1_1", CLASSES, 64)
-    with (whole / CURVES / "curves.csv").open() as file:
+    with (whole / CURVES).open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["epoch"], row["split"]) for row in rows] == [
         (str(epoch), split) for epoch in range(1, 7) for split in ("train", "validation")
@@ -43,42 +43,39 @@ def test_a_checkpoint_and_curves_are_left_and_nothing_else(whole: Path) -> None:
     held = [float(row["loss"]) for row in rows if row["split"] == "validation"]
     assert checkpoint.epoch == 1 + held.index(min(held))
     for split in ("train", "validation"):
-        assert len((whole / CURVES / "plots" / "metrics" / split / "loss.tsv").read_text().splitlines()) == 7
+        assert (
+            len((whole / TRAINED / "dvclive" / "plots" / "metrics" / split / "loss.tsv").read_text().splitlines()) == 7
+        )
     assert not list((whole / UNFINISHED).iterdir())
     assert not list(whole.rglob("*.part"))
     assert not list(whole.rglob("dvc.yaml"))  # DVCLive writes one unless it is told not to
 
 
-def test_where_a_checkpoint_comes_from_stands_beside_it(whole: Path) -> None:
-    origin = json.loads((whole / "artifacts" / "rendered" / "provenance" / "resnet" / "0.json").read_text())
+def test_the_provenance_is_beside_the_checkpoint(whole: Path) -> None:
+    origin = json.loads((whole / PATHS.training_provenance("resnet", 0)).read_text())
     assert origin["seconds"] > 0
-    assert len(origin["identity"]) == 16
+    assert len(origin["fingerprint"]) == 16
+    assert origin["precision"] == "32-true"
     assert {"finished", "commit", "changed", "device", "libraries"} <= set(origin)
+    assert {"processor", "features", "threads"} <= set(origin["device"])
 
 
-def test_real_cells_are_trained_on_for_longer(tmp_path: Path) -> None:
-    (tmp_path / "params.yaml").write_bytes((project.ROOT / "params.yaml").read_bytes())
-    for dataset, epochs in (("rendered", 3), ("bccd", 8)):
-        project.set_params(tmp_path, {"dataset": dataset, "train.epochs": 3, "models.resnet.bccd_epochs_factor": 2.5})
-        assert recipe_of(read_params(tmp_path / "params.yaml"), "resnet").epochs == epochs
-
-
-def test_other_splits_are_trained_on_and_the_rest_stands_beside_them(whole: Path, tmp_path: Path) -> None:
-    folder = prepare(tmp_path, {"train.epochs": 1})
-    other = folder / "artifacts" / "rendered" / "other"
-    (other / "splits").mkdir(parents=True)
-    rows = (folder / "artifacts" / "rendered" / "splits" / "0.csv").read_text().splitlines()
-    (other / "splits" / "0.csv").write_text("\n".join(row for row in rows if "train1" not in row) + "\n")
-    result = train(folder, "resnet", "--within", "artifacts/rendered/other")
+def test_the_real_data_set_is_trained_on_for_longer(tmp_path: Path) -> None:
+    folder = prepare(tmp_path, {"train.epochs": 2, "models.resnet.bccd_epochs_factor": 2.5})
+    (folder / "artifacts" / "rendered").rename(folder / "artifacts" / "bccd")
+    project.set_params(folder, {"dataset": "bccd"})
+    result = train(folder)
     assert result.returncode == 0, result.stderr
-    assert not (folder / CHECKPOINT).exists()
-    assert Checkpoint.load(other / "models" / "resnet" / "0.ckpt").size == 64
-    assert {path.name for path in other.iterdir()} == {"splits", "models", "curves", "provenance", "unfinished"}
+    rows = (folder / DatasetPaths("bccd").curves("resnet", 0)).read_text().splitlines()
+    assert len(rows) == 1 + 2 * 5
 
 
 KILLED = """
 import os, signal, sys
+from bloodcells.training import callbacks
 from stages import train
+
+callbacks.SAVE_INTERVAL = 0
 
 def add(self, epoch, add=train._Curves.add):
     if epoch.epoch == {epoch}:
@@ -92,7 +89,7 @@ train.main()
 
 
 @pytest.mark.parametrize("epoch", [2, 5])
-def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(whole: Path, tmp_path: Path, epoch: int) -> None:
+def test_a_killed_run_resumes_and_ends_with_the_same_bytes(whole: Path, tmp_path: Path, epoch: int) -> None:
     folder = prepare(tmp_path, {"train.epochs": 6})
     root = str(project.ROOT)
     killed = project.command(sys.executable, "-c", KILLED.format(epoch=epoch), cwd=folder, PYTHONPATH=root)
@@ -103,9 +100,9 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(whole: Path, tmp_path
     result = train(folder)
     assert result.returncode == 0, result.stderr
     assert [left.name for left in (folder / UNFINISHED).iterdir()] == ["resnet-1-0123456789abcdef"]
-    assert f"goes on after epoch {epoch - 1}\n" in result.stderr
+    assert f"resumes after epoch {epoch - 1} of 6" in result.stderr
     assert (folder / CHECKPOINT).read_bytes() == (whole / CHECKPOINT).read_bytes()
-    assert (folder / CURVES / "curves.csv").read_bytes() == (whole / CURVES / "curves.csv").read_bytes()
+    assert (folder / CURVES).read_bytes() == (whole / CURVES).read_bytes()
 
 
 def test_two_processes_train_together(tmp_path: Path) -> None:
@@ -113,8 +110,8 @@ def test_two_processes_train_together(tmp_path: Path) -> None:
     result = train(folder)
     assert result.returncode == 0, result.stderr
     assert Checkpoint.load(folder / CHECKPOINT).epoch in (1, 2)
-    assert len((folder / CURVES / "curves.csv").read_text().splitlines()) == 5
-    assert result.stdout.count("chosen") == 1
+    assert len((folder / CURVES).read_text().splitlines()) == 5
+    assert result.stdout.count("selected epoch") == 1
 
 
 @pytest.mark.parametrize(
@@ -124,17 +121,18 @@ def test_two_processes_train_together(tmp_path: Path) -> None:
         ({"models.resnet.architecture": "resnet81"}, "resnet", "unknown architecture 'resnet81'"),
         ({"models.resnet.weights": "lost.pt"}, "resnet", "lost.pt is missing"),
         ({"train.epochs": 0}, "resnet", "train.epochs"),
-        ({"image.side": 96}, "resnet", "another image.size"),
+        ({"image.side": 96}, "resnet", "another image.side"),
         ({"models.resnet.learning_rate": 1e30}, "resnet", "lower the model's learning_rate"),
     ],
 )
-def test_what_a_user_can_mend_is_said_in_a_line(
+def test_an_error_that_the_user_can_fix_is_one_line(
     tmp_path: Path, changes: dict[str, object], model: str, message: str
 ) -> None:
     result = train(prepare(tmp_path, changes), model)
     assert result.returncode == 1
-    assert result.stderr.startswith("error: ")
-    assert message in result.stderr
+    error = result.stderr.splitlines()[-1]
+    assert error.startswith("error: ")
+    assert message in error
     assert "Traceback" not in result.stderr
     assert not (tmp_path / CHECKPOINT).exists()
 
@@ -149,7 +147,9 @@ def test_one_of_several_processes_does_not_take_itself_for_the_only_one(
 ) -> None:
     result = train(prepare(tmp_path), **launched)
     assert result.returncode == 1
-    assert result.stderr.startswith("error: 2 processes were started for one training, and train.devices × train.nodes")
+    assert result.stderr.startswith(
+        "error: the launcher started 2 processes for one training, but train.devices × train.nodes"
+    )
     assert not (tmp_path / CHECKPOINT).exists()
 
 

@@ -1,6 +1,4 @@
-import itertools
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,9 +11,18 @@ from bloodcells.models.architectures import build
 from bloodcells.models.checkpoints import Checkpoint
 from bloodcells.models.normalization import STD, MEAN
 from bloodcells.training.augmentation import Augmentation
-from bloodcells.training.loop import Cells, Epoch, TrainingConfig, Result, rate_at, train
+from bloodcells.training.callbacks import Epoch, History, Progress
+from bloodcells.training.config import TrainingConfig
+from bloodcells.training.data import Cells
+from bloodcells.training.loop import LAST, TrainingResult, train
+from bloodcells.training.module import learning_rate_factor
 
 TINY = "squeezenet1_1"
+
+
+@pytest.fixture(autouse=True)
+def save_after_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bloodcells.training.callbacks.SAVE_INTERVAL", 0.0)
 
 
 def config(**changes: object) -> TrainingConfig:
@@ -46,11 +53,11 @@ def cells(count: int, seed: int) -> Cells:
     return Cells(array.clip(0, 255).astype(np.uint8), np.arange(count), labels.astype(np.int64))
 
 
-def fit(side: Path, **changes: object) -> tuple[Result, list[Epoch]]:
+def fit(work_dir: Path, **changes: object) -> tuple[TrainingResult, list[Epoch]]:
     torch.set_num_threads(1)
     seen: list[Epoch] = []
     network = build(TINY, 4, 64, seed=1)
-    result = train(network, cells(40, 0), cells(12, 1), config(**changes), side, "test", seen.append)
+    result = train(network, cells(40, 0), cells(12, 1), config(**changes), work_dir, "test", seen.append)
     assert result is not None
     return result, seen
 
@@ -68,7 +75,7 @@ def test_the_epoch_of_least_validation_loss_is_the_one_that_is_kept(tmp_path: Pa
     losses = [epoch.validation_loss for epoch in result.history]
     assert result.epoch == 1 + losses.index(min(losses))
     held = cells(12, 1)
-    kept = Checkpoint(TINY, CLASSES, "cell", 64, 64, MEAN, STD, result.epoch, result.state)
+    kept = Checkpoint(TINY, CLASSES, "crop", 64, 64, MEAN, STD, result.epoch, result.state)
     probabilities = torch.from_numpy(predict(kept.network(), held.array, kept))
     # The loss of the kept weights on validation images as they are: so nothing was augmented there.
     assert float(F.nll_loss(probabilities.log(), torch.from_numpy(held.labels))) == pytest.approx(min(losses), abs=1e-4)
@@ -94,7 +101,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("after", [1, 3])
-def test_a_stopped_run_goes_on_from_its_last_epoch_to_the_very_same_numbers(tmp_path: Path, after: int) -> None:
+def test_an_interrupted_run_resumes_to_the_same_numbers(tmp_path: Path, after: int) -> None:
     whole, _ = fit(tmp_path / "whole", epochs=4)
 
     def stop(epoch: Epoch) -> None:
@@ -109,16 +116,50 @@ def test_a_stopped_run_goes_on_from_its_last_epoch_to_the_very_same_numbers(tmp_
     assert all(torch.equal(value, whole.state[name]) for name, value in result.state.items())
 
 
-def test_a_run_that_was_stopped_after_its_last_epoch_still_gives_its_curves_and_its_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hours = itertools.count()
-    monkeypatch.setattr("bloodcells.training.time", SimpleNamespace(perf_counter=lambda: 3600.0 * next(hours)))
+def test_a_run_that_was_stopped_after_its_last_epoch_still_gives_its_curves_and_its_time(tmp_path: Path) -> None:
     first, _ = fit(tmp_path, epochs=2)
     again, seen = fit(tmp_path, epochs=2)
-    assert again.seconds >= first.seconds > 3600
+    assert again.seconds >= first.seconds > 0
     assert seen == again.history == first.history
     assert all(torch.equal(value, first.state[name]) for name, value in again.state.items())
+
+
+def test_a_damaged_state_is_noticed_and_training_starts_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole, _ = fit(tmp_path / "whole", epochs=2)
+    fit(tmp_path / "cut", epochs=2)
+    state = tmp_path / "cut" / LAST
+    state.write_bytes(state.read_bytes()[:1000])
+    result, _ = fit(tmp_path / "cut", epochs=2)
+    assert "training starts over" in capsys.readouterr().err
+    assert result.history == whole.history
+
+
+def test_between_two_saves_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bloodcells.training.callbacks.SAVE_INTERVAL", 1e9)
+    fit(tmp_path, epochs=2)
+    assert not list(tmp_path.iterdir())
+
+
+class Loop:
+    """What the progress reads of Lightning's trainer."""
+
+    is_global_zero, max_epochs, current_epoch = True, 25, 3
+
+
+def test_a_log_gets_a_line_every_ten_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+    now = iter([0.0, 0.0, 9.0, 10.0, 10.0, 19.0, 20.5, 20.5])
+    progress = Progress("resnet, fold 0", History("", config(), print), clock=lambda: next(now))
+    progress.on_fit_start(Loop(), None)  # type: ignore[arg-type]
+    for _ in range(4):
+        progress.on_train_batch_end(Loop(), None)  # type: ignore[arg-type]
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "resnet, fold 0: training for 25 epochs (0 s)",
+        "resnet, fold 0: epoch 4 of 25 (10 s)",
+        "resnet, fold 0: epoch 4 of 25 (20 s)",
+    ]
 
 
 def test_fewer_cells_than_a_batch_still_train(tmp_path: Path) -> None:
@@ -127,10 +168,10 @@ def test_fewer_cells_than_a_batch_still_train(tmp_path: Path) -> None:
 
 
 def test_the_rate_climbs_then_falls_to_nothing() -> None:
-    rates = [rate_at(step, 100, 0.1) for step in range(100)]
+    rates = [learning_rate_factor(step, 100, 0.1) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == rates[9] == 1
     assert rates[55] == pytest.approx(0.5, abs=0.02)
     assert rates[9:] == sorted(rates[9:], reverse=True)
     assert 0 < rates[99] < 0.001
-    assert rate_at(0, 1, 0.0) == 1
+    assert learning_rate_factor(0, 1, 0.0) == 1

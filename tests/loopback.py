@@ -1,4 +1,4 @@
-"""A web server on loopback whose every answer a test decides."""
+"""A local web server whose responses a test chooses."""
 
 import threading
 from collections import defaultdict
@@ -7,35 +7,35 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-Answer = Callable[[BaseHTTPRequestHandler], None]
+Response = Callable[[BaseHTTPRequestHandler], None]
 
 
 @dataclass
 class Site:
-    """What the server answers: to each path a list of answers, one per request, the last one for ever."""
+    """The responses to each path: one per request, the last one repeatedly."""
 
     address: str
-    answers: dict[str, list[Answer]] = field(default_factory=dict)
+    responses: dict[str, list[Response]] = field(default_factory=dict)
     requests: dict[str, list[dict[str, str]]] = field(default_factory=lambda: defaultdict(list))
     """The headers of each request, by path."""
 
-    def put(self, path: str, *answers: Answer) -> str:
-        """Give these answers at `path`; returns its address."""
-        self.answers[path] = list(answers)
+    def put(self, path: str, *responses: Response) -> str:
+        """Set the responses at `path` and return its URL."""
+        self.responses[path] = list(responses)
         return self.address + path
 
 
 @contextmanager
 def serving() -> Iterator[Site]:
-    """Run a server for as long as the block lasts."""
+    """Run a server within the block."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
             path = self.path.partition("?")[0]
             site.requests[path].append(dict(self.headers))
-            answers = site.answers.get(path, [status(404)])
-            (answers.pop(0) if len(answers) > 1 else answers[0])(self)
+            responses = site.responses.get(path, [status(404)])
+            (responses.pop(0) if len(responses) > 1 else responses[0])(self)
 
         do_POST = do_GET  # noqa: N815
 
@@ -55,17 +55,17 @@ def serving() -> Iterator[Site]:
         thread.join()
 
 
-def status(code: int, **headers: str) -> Answer:
-    """Answer with this status and nothing else."""
+def status(code: int, **headers: str) -> Response:
+    """Respond with this status and an empty body."""
 
-    def answer(handler: BaseHTTPRequestHandler) -> None:
+    def response(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(code)
         for name, value in headers.items():
             handler.send_header(name.replace("_", "-"), value)
         handler.send_header("Content-Length", "0")
         handler.end_headers()
 
-    return answer
+    return response
 
 
 def content(
@@ -76,19 +76,19 @@ def content(
     etag: str | None = None,
     kind: str = "application/octet-stream",
     hold: threading.Event | None = None,
-) -> Answer:
-    """Answer with `body`.
+) -> Response:
+    """Respond with `body`.
 
     Args:
         body: the whole file.
-        cut: send so many bytes of what was asked for, then close the connection.
-        ranges: understand a range, and say so.
-        etag: the file's version.
-        kind: its media type.
-        hold: instead of closing after `cut` bytes, send nothing more until this is set.
+        cut: send only so many bytes of the requested ones, then close the connection.
+        ranges: support range requests.
+        etag: version of the file.
+        kind: media type of the file.
+        hold: after the bytes, keep the connection open until this is set.
     """
 
-    def answer(handler: BaseHTTPRequestHandler) -> None:
+    def response(handler: BaseHTTPRequestHandler) -> None:
         start = 0
         asked = handler.headers.get("Range")
         if ranges and asked:
@@ -108,9 +108,9 @@ def content(
         if hold is not None:
             hold.wait(30)
 
-    return answer
+    return response
 
 
-def redirect(address: str) -> Answer:
-    """Answer that it is elsewhere."""
+def redirect(address: str) -> Response:
+    """Redirect to another URL."""
     return status(302, Location=address)

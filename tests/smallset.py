@@ -1,4 +1,4 @@
-"""A set of smears as small as it can be, and the shapes in which mirrors serve it."""
+"""A tiny data set in the published layout, and archives of it."""
 
 import io
 import tarfile
@@ -36,7 +36,7 @@ def checksums(folder: Path, files: Mapping[str, bytes] = FILES) -> Checksums:
 
 
 def tar(files: Mapping[str, bytes], top: str = "dataset-bebbc65/", mode: str = "w:gz") -> bytes:
-    """Pack as codeload does: below one folder."""
+    """Pack the files below one folder, as GitHub does."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode=mode) as archive:  # type: ignore[call-overload]
         for name, body in files.items():

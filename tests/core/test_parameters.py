@@ -5,45 +5,51 @@ import pytest
 import yaml
 
 from bloodcells.core.errors import InputError
-from bloodcells.core.parameters import Params, read_params
-
-COMMITTED = Path(__file__).parents[2] / "params.yaml"
-
-
-def changed(key: str, value: Any) -> dict[str, Any]:
-    params: dict[str, Any] = yaml.safe_load(COMMITTED.read_text())
-    *parents, last = key.split(".")
-    section = params
-    for parent in parents:
-        section = section[parent]
-    section[last] = value
-    return params
+from bloodcells.core.parameters import (
+    ImageParameters,
+    ModelNames,
+    StageParameters,
+    TestFolds,
+    read_parameters,
+    select_model,
+)
+from bloodcells.splits.parameters import CleanParameters
+from stages import check_parameters
+from tests.project import ROOT, set_params
 
 
-def read(tmp_path: Path, content: Any) -> Params:
-    path = tmp_path / "params.yaml"
-    path.write_bytes(content if isinstance(content, bytes) else yaml.safe_dump(content).encode())
-    return read_params(path)
+class StageWithTwoSections(StageParameters):
+    test_folds: TestFolds
+    image: ImageParameters
+    clean: CleanParameters
+    models: ModelNames
 
 
-def test_the_committed_parameters_are_right() -> None:
-    params = read_params(COMMITTED)
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    return tmp_path / "params.yaml"
+
+
+def test_the_committed_parameters_are_valid() -> None:
+    params = read_parameters(check_parameters.Parameters, ROOT / "params.yaml")
     assert {"resnet", "efficientnet", "alexnet"} <= set(params.models)
-    assert params.model("alexnet") == params.models["alexnet"]
 
 
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("folds", [0, 1, 2, 3, 4]),
+        ("test_folds", [0, 1, 2, 3, 4]),
         ("dataset", "bccd"),
-        ("train.precision", 32),  # YAML has it as a number
+        ("image.input", "full"),
+        ("train.precision", 32),  # YAML reads a number
         ("models.resnet.learning_rate", "1e-05"),  # as `dvc exp run -S` writes it
         ("models.vgg", {"architecture": "vgg11", "weights": "none", "learning_rate": 1e-4, "weight_decay": 0}),
     ],
 )
-def test_what_a_user_may_change(tmp_path: Path, key: str, value: Any) -> None:
-    read(tmp_path, changed(key, value))
+def test_a_valid_value_is_accepted(path: Path, key: str, value: Any) -> None:
+    set_params(path.parent, {key: value})
+    read_parameters(check_parameters.Parameters, path)
 
 
 @pytest.mark.parametrize(
@@ -51,11 +57,12 @@ def test_what_a_user_may_change(tmp_path: Path, key: str, value: Any) -> None:
     [
         ("dataset", "blood"),
         ("dataset", None),
-        ("folds", []),
-        ("folds", [0, 0]),
-        ("folds", [5]),
-        ("folds", [-1]),
-        ("folds", 0),
+        ("test_folds", []),
+        ("test_folds", [0, 0]),
+        ("test_folds", [5]),
+        ("test_folds", [-1]),
+        ("test_folds", 0),
+        ("clean", None),
         ("clean.n_splits", 1),
         ("clean.seed", 2**32),
         ("clean.validation", 0),
@@ -66,62 +73,81 @@ def test_what_a_user_may_change(tmp_path: Path, key: str, value: Any) -> None:
         ("clean.typo", 1),
         ("rendered.images", 5),
         ("image.input", "half"),
+        ("image.crop", 4),
         ("image.side", 0),
         ("train.epochs", 0),
         ("train.epochs", "many"),
         ("train.precision", 16),
+        ("train.selection_window", 0),
         ("train.augment.color", 1),
         ("evaluate.tta", 3),
+        ("evaluate.target_error", 0),
+        ("compare.resamples", 0),
+        ("review.min_accuracy", 2),
         ("models", {}),
         ("models.resnet.learning_rate", -1),
         ("models.resnet.learning_rate", float("inf")),
         ("models.resnet.architecture", "../secret"),
         ("models.resnet.rate", 1),
-        ("optimiser", "adam"),
+        ("optimizer", "adam"),
     ],
 )
-def test_a_wrong_value_names_its_key(tmp_path: Path, key: str, value: Any) -> None:
+def test_an_error_names_the_key(path: Path, key: str, value: Any) -> None:
+    set_params(path.parent, {key: value})
     with pytest.raises(InputError) as caught:
-        read(tmp_path, changed(key, value))
+        read_parameters(check_parameters.Parameters, path)
     message = str(caught.value)
-    assert message.startswith(f"{tmp_path / 'params.yaml'}: {key}")
+    assert message.startswith(f"{path}: {key}")
     assert "\n" not in message
 
 
-def test_all_wrong_values_are_named_at_once(tmp_path: Path) -> None:
-    params = changed("train.epochs", 0)
-    del params["clean"]["seed"]
-    with pytest.raises(InputError, match=r"clean\.seed: Field required; train\.epochs: .*\(got 0\)"):
-        read(tmp_path, params)
+def test_an_error_names_all_wrong_keys(path: Path) -> None:
+    params = yaml.safe_load(path.read_text())
+    params["image"]["side"] = 0
+    del params["clean"]["seed"], params["test_folds"]
+    path.write_text(yaml.safe_dump(params))
+    expected = r"test_folds: Field required; image\.side: .*\(got 0\); clean\.seed: Field required$"
+    with pytest.raises(InputError, match=expected):
+        read_parameters(StageWithTwoSections, path)
+
+
+def test_a_stage_ignores_the_sections_that_it_does_not_declare(path: Path) -> None:
+    set_params(path.parent, {"train": None, "models.resnet.rate": 1, "new": {"key": 1}})
+    params = read_parameters(StageWithTwoSections, path)
+    assert params.image.side == 160
+    assert params.paths.dataset == "rendered"
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "expected"),
     [
         (b"", "holds no keys"),
         (b"- dataset\n", "holds no keys"),
         (b"rendered", "holds no keys"),
-        (b"a: 1\nb: [", "line 2: no YAML"),
-        (b"a: 1\n\tb: 2\n", "line 2: no YAML"),
-        (b'a: !!python/object/apply:os.system ["true"]', "line 1: no YAML"),
-        (b"\xff\xfe\x00", "no YAML"),
-        (b"caf\xe9: 1", "no YAML"),
-        (b"\x00\x01", "no YAML"),
+        (b"a: 1\nb: [", "line 2: not YAML"),
+        (b"a: 1\n\tb: 2\n", "line 2: not YAML"),
+        (b'a: !!python/object/apply:os.system ["true"]', "line 1: not YAML"),
+        (b"\xff\xfe\x00", "not YAML"),
+        (b"caf\xe9: 1", "not YAML"),
+        (b"\x00\x01", "not YAML"),
     ],
 )
-def test_a_file_that_holds_no_parameters(tmp_path: Path, content: bytes, said: str) -> None:
-    with pytest.raises(InputError, match=said) as caught:
-        read(tmp_path, content)
+def test_a_file_without_parameters_is_an_error(path: Path, content: bytes, expected: str) -> None:
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=expected) as caught:
+        read_parameters(StageWithTwoSections, path)
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_file_says_where_to_stand(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="root of the project"):
-        read_params(tmp_path / "params.yaml")
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="run this in the root of the project"):
+        read_parameters(StageWithTwoSections, tmp_path / "params.yaml")
     with pytest.raises(InputError, match="can't be read"):
-        read_params(tmp_path)
+        read_parameters(StageWithTwoSections, tmp_path)
 
 
-def test_an_unknown_model_names_those_that_there_are() -> None:
-    with pytest.raises(InputError, match=r"'vgg'.*resnet, efficientnet, alexnet"):
-        read_params(COMMITTED).model("vgg")
+def test_an_unknown_model_is_an_error_that_names_the_others(path: Path) -> None:
+    models = read_parameters(StageWithTwoSections, path).models
+    assert select_model(models, "alexnet") == models["alexnet"]
+    with pytest.raises(InputError, match=r"'resnt'.*resnet, efficientnet, alexnet\); did you mean resnet\?"):
+        select_model(models, "resnt")

@@ -80,7 +80,7 @@ def test_lines_are_counted_as_in_an_editor(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "said"),
+    ("text", "line", "expected"),
     [
         ("", 1, "no columns Image"),
         ("number,label\n1,monocyte\n", 1, "no columns Image and no columns Category (found: number, label)"),
@@ -99,11 +99,11 @@ def test_lines_are_counted_as_in_an_editor(tmp_path: Path) -> None:
         ((HEADER + ",0,MONOCYTE\r\n,1,éosinophil\r\n").encode("latin-1"), 3, "UTF-8"),
     ],
 )
-def test_an_error_names_the_line(tmp_path: Path, text: str | bytes, line: int, said: str) -> None:
+def test_an_error_names_the_line(tmp_path: Path, text: str | bytes, line: int, expected: str) -> None:
     with pytest.raises(InputError) as caught:
         read(tmp_path, text)
     assert str(caught.value).startswith(f"{tmp_path / 'labels.csv'}, line {line}: ")
-    assert said in str(caught.value)
+    assert expected in str(caught.value)
 
 
 def test_a_missing_table_is_an_error(tmp_path: Path) -> None:

@@ -90,10 +90,10 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "CMYK": (lambda path: PICTURE.convert("CMYK").save(path, "JPEG"), "is CMYK"),
     "Lab": (lambda path: PICTURE.convert("LAB").save(path, "TIFF"), "is LAB"),
     "a program": (lambda path: PICTURE.save(path, "EPS"), "has the format EPS"),
-    "16 bits, grey": (lambda path: png(path, WIDTH, HEIGHT, 16, 1), "more than 8 bits"),
+    "16 bits, gray": (lambda path: png(path, WIDTH, HEIGHT, 16, 1), "more than 8 bits"),
     "16 bits, RGB": (lambda path: png(path, WIDTH, HEIGHT, 16, 3), "more than 8 bits"),
     "16 bits, RGBA": (lambda path: png(path, WIDTH, HEIGHT, 16, 4), "more than 8 bits"),
-    "16 bits, grey TIFF": (
+    "16 bits, gray TIFF": (
         lambda path: Image.fromarray(np.zeros((8, 8), np.uint16)).save(path, "TIFF"),
         "more than 8 bits",
     ),
@@ -107,10 +107,10 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
 
 @pytest.mark.parametrize("kind", WRONG)
 def test_any_other_file_is_an_error_that_names_it(tmp_path: Path, kind: str) -> None:
-    make, said = WRONG[kind]
+    make, expected = WRONG[kind]
     path = tmp_path / "BloodImage_00000.jpg"
     make(path)
-    with pytest.raises(InputError, match=said) as caught:
+    with pytest.raises(InputError, match=expected) as caught:
         open_rgb(path)
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)

@@ -55,16 +55,16 @@ def test_a_member_that_leads_out_is_an_error(tmp_path: Path, kind: str, name: st
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"),
+    ("kind", "expected"),
     [(tarfile.SYMTYPE, "a link to '/etc/passwd'"), (tarfile.LNKTYPE, "a link"), (tarfile.FIFOTYPE, "a special file")],
 )
-def test_links_and_devices_in_a_tar_are_errors(tmp_path: Path, kind: bytes, said: str) -> None:
+def test_links_and_devices_in_a_tar_are_errors(tmp_path: Path, kind: bytes, expected: str) -> None:
     archive = tmp_path / "archive.tar"
     with tarfile.open(archive, "w") as tar:
         info = tarfile.TarInfo("JPEGImages/a.jpg")
         info.type, info.linkname = kind, "/etc/passwd"
         tar.addfile(info)
-    with pytest.raises(InputError, match=rf"'JPEGImages/a\.jpg' is {said}"):
+    with pytest.raises(InputError, match=rf"'JPEGImages/a\.jpg' is {expected}"):
         unpack(archive, tmp_path / "out")
 
 

@@ -81,14 +81,14 @@ def test_the_number_of_attempts_is_limited(site: Site, slept: list[float], tmp_p
 
 
 def test_retry_after_is_respected_within_a_limit(site: Site, slept: list[float], tmp_path: Path) -> None:
-    answers = [status(503, Retry_After="30"), status(429, Retry_After="86400"), content(BODY)]
-    download(site.put("/a", *answers), tmp_path / "a", POLICY)
+    responses = [status(503, Retry_After="30"), status(429, Retry_After="86400"), content(BODY)]
+    download(site.put("/a", *responses), tmp_path / "a", POLICY)
     assert slept == [30, 60]
 
 
 def test_an_interrupted_download_is_resumed(site: Site, tmp_path: Path) -> None:
-    answers = [content(BODY, cut=100_000, ranges=True, etag='"1"'), content(BODY, ranges=True, etag='"1"')]
-    download(site.put("/a", *answers), tmp_path / "a", POLICY)
+    responses = [content(BODY, cut=100_000, ranges=True, etag='"1"'), content(BODY, ranges=True, etag='"1"')]
+    download(site.put("/a", *responses), tmp_path / "a", POLICY)
     assert (tmp_path / "a").read_bytes() == BODY
     first, second = ranges(site, "/a")
     assert first is None
@@ -103,8 +103,8 @@ def test_without_ranges_an_interrupted_download_starts_again(site: Site, tmp_pat
 
 def test_the_download_of_a_file_that_changed_starts_again(site: Site, tmp_path: Path) -> None:
     other = BODY[::-1]
-    answers = [content(BODY, cut=100_000, ranges=True, etag='"1"'), content(other, ranges=True, etag='"2"')]
-    download(site.put("/a", *answers), tmp_path / "a", POLICY)
+    responses = [content(BODY, cut=100_000, ranges=True, etag='"1"'), content(other, ranges=True, etag='"2"')]
+    download(site.put("/a", *responses), tmp_path / "a", POLICY)
     assert (tmp_path / "a").read_bytes() == other
 
 

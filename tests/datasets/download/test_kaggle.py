@@ -38,7 +38,7 @@ def test_a_data_set_in_the_cache_is_not_downloaded_again(kaggle: Site) -> None:
 @pytest.mark.parametrize("path", [CURRENT, DOWNLOAD, SIGNED])
 def test_a_temporary_error_is_retried(kaggle: Site, path: str) -> None:
     publish(kaggle, content(ARCHIVE))
-    kaggle.answers[path].insert(0, status(503))
+    kaggle.responses[path].insert(0, status(503))
     assert download(HANDLE, POLICY).is_dir()
 
 

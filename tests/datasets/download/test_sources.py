@@ -167,7 +167,7 @@ def test_a_mirror_may_be_a_url_without_a_path(room: Room, site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "expected"),
     [
         (CHANGED, "differs: JPEGImages/BloodImage_00001.jpg"),
         ({**smallset.FILES, "JPEGImages/x.jpg": b""}, "not pinned: JPEGImages/x.jpg"),
@@ -178,10 +178,10 @@ def test_a_mirror_may_be_a_url_without_a_path(room: Room, site: Site) -> None:
     ],
 )
 def test_other_files_in_a_mirror_are_an_error_without_fallback(
-    room: Room, site: Site, changed: dict[str, bytes], said: str
+    room: Room, site: Site, changed: dict[str, bytes], expected: str
 ) -> None:
     url = site.put("/set.zip", content(smallset.zipped(changed)))
-    with pytest.raises(InputError, match=said) as error:
+    with pytest.raises(InputError, match=expected) as error:
         room.fetch(mirror=url, published=on_git(site))
     assert "BLOODCELLS_MIRROR" in str(error.value)
     assert str(error.value).count("\n") == 2
@@ -199,7 +199,7 @@ def test_an_archive_that_leads_out_of_its_folder_is_an_error(room: Room, site: S
 
 
 @pytest.mark.parametrize(
-    ("mirror", "said"),
+    ("mirror", "expected"),
     [
         ("not/there", "/.*not/there does not exist"),
         ("s3://bucket/set.zip", "s3://"),
@@ -207,8 +207,8 @@ def test_an_archive_that_leads_out_of_its_folder_is_an_error(room: Room, site: S
         ("http://ä..b/x.zip", "Failed to parse"),
     ],
 )
-def test_a_wrong_mirror_is_an_error(room: Room, mirror: str, said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_a_wrong_mirror_is_an_error(room: Room, mirror: str, expected: str) -> None:
+    with pytest.raises(InputError, match=expected):
         room.fetch(mirror=mirror)
 
 
@@ -246,9 +246,9 @@ def test_kaggle_comes_next_if_the_git_mirrors_fail(
     room: Room, site: Site, kaggle: Site, capsys: pytest.CaptureFixture[str], fault: str
 ) -> None:
     published = on_git(site, CHANGED if fault == "wrong bytes" else smallset.FILES)
-    answers = {"404": status(404), "500": status(500), "cut": content(b"a" * 999, cut=9), "no archive": content(b"a")}
-    if fault in answers:
-        site.put("/owner/dataset/tar.gz/commit", answers[fault])
+    responses = {"404": status(404), "500": status(500), "cut": content(b"a" * 999, cut=9), "no archive": content(b"a")}
+    if fault in responses:
+        site.put("/owner/dataset/tar.gz/commit", responses[fault])
     if fault == "no table":
         site.put("/owner/other/commit/_inputs/labels.csv", status(404))
     on_kaggle(kaggle)

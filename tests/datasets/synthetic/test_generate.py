@@ -42,8 +42,8 @@ def _pictures(folder: Path) -> list[Path]:
 
 
 def _thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-    grey = Image.fromarray(pixels).convert("L").resize((64, 48), Image.Resampling.BOX)
-    return np.asarray(grey, dtype=float).ravel()
+    gray = Image.fromarray(pixels).convert("L").resize((64, 48), Image.Resampling.BOX)
+    return np.asarray(gray, dtype=float).ravel()
 
 
 def _white(boxes: tuple[BoundingBox, ...]) -> list[BoundingBox]:

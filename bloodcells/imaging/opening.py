@@ -11,17 +11,7 @@ MAX_PIXELS = 50_000_000
 """More than any microscope camera has; a file with more is refused before it is decoded."""
 
 _COLOR_MODES = ("RGB", "RGBA", "P")
-_FORMATS = (
-    "BMP",
-    "GIF",
-    "JPEG",
-    "JPEG2000",
-    "MPO",
-    "PNG",
-    "PPM",
-    "TIFF",
-    "WEBP",
-)  # no EPS: Pillow would execute it
+_FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")  # Pillow would execute EPS
 _BITS_PER_SAMPLE = 258  # TIFF tag
 
 

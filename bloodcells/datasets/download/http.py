@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
@@ -13,8 +12,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.exceptions import ChunkedEncodingError
 from tqdm import tqdm
-from urllib3 import BaseHTTPResponse, Retry
-from urllib3.connectionpool import ConnectionPool
+from urllib3 import Retry
 from urllib3.exceptions import LocationParseError, ProtocolError, ReadTimeoutError
 
 from bloodcells.core.errors import InputError
@@ -23,7 +21,6 @@ SIZE_LIMIT = 2**30
 """A larger file, in bytes, is refused."""
 
 _CHUNK = 2**16
-_MAX_RETRY_AFTER = 60  # seconds
 _TEMPORARY = (408, 425, 429, 500, 502, 503, 504)  # statuses after which the same request may succeed
 
 _Result = TypeVar("_Result")
@@ -54,7 +51,7 @@ class RetryPolicy:
             allowed_methods=None,  # any: Kaggle's queries are POST requests
             backoff_factor=self.backoff,
             raise_on_status=False,  # the last response tells more than urllib3's error
-            retry_after_max=_MAX_RETRY_AFTER,
+            retry_after_max=60,  # seconds
         )
 
 
@@ -119,23 +116,12 @@ def redact_url(url: str) -> str:
 class _LoggedRetry(Retry):
     """urllib3's Retry, with a line on stderr for each retry."""
 
-    def increment(
-        self,
-        method: str | None = None,
-        url: str | None = None,
-        response: BaseHTTPResponse | None = None,
-        error: Exception | None = None,
-        _pool: ConnectionPool | None = None,
-        _stacktrace: TracebackType | None = None,
-    ) -> Self:
-        result = super().increment(method, url, response, error, _pool, _stacktrace)
-        reason = f"HTTP {response.status}" if response else _connection_problem(error)
-        print(f"{_pool.host if _pool else 'server'}: {reason}; trying again", file=sys.stderr)
+    def increment(self, *args: Any, **event: Any) -> Self:
+        result = super().increment(*args, **event)
+        response = event.get("response")
+        reason = f"HTTP {response.status}" if response else _connection_problem(event.get("error"))
+        print(f"{event['_pool'].host}: {reason}; trying again", file=sys.stderr)
         return result
-
-
-class _InterruptedError(requests.ConnectionError):
-    """The server can't continue an interrupted download: start again."""
 
 
 @dataclass
@@ -161,7 +147,7 @@ class _Download:
             is_partial = response.status_code == 206
             if response.status_code == 416 or (is_partial and not self._continues(response, have)):
                 self.path.unlink(missing_ok=True)
-                raise _InterruptedError("the server could not resume the download")
+                raise ChunkedEncodingError("the server could not resume the download")
             response.raise_for_status()
             if response.status_code not in (200, 206):
                 raise requests.HTTPError(response=response)
@@ -194,7 +180,7 @@ class _Download:
 def _is_interrupted(error: Exception) -> bool:
     """Return whether the connection broke within a response; other errors have been retried already."""
     cause = error.args[0] if error.args else None
-    return isinstance(error, ChunkedEncodingError | _InterruptedError) or isinstance(cause, ReadTimeoutError)
+    return isinstance(error, ChunkedEncodingError) or isinstance(cause, ReadTimeoutError)
 
 
 def _is_temporary(error: Exception) -> bool:

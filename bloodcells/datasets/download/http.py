@@ -13,7 +13,7 @@ from requests.adapters import HTTPAdapter
 from requests.exceptions import ChunkedEncodingError
 from tqdm import tqdm
 from urllib3 import Retry
-from urllib3.exceptions import LocationParseError, ProtocolError, ReadTimeoutError
+from urllib3.exceptions import LocationParseError, ProtocolError, ReadTimeoutError, SSLError
 
 from bloodcells.core.errors import InputError
 
@@ -209,4 +209,6 @@ def _reason(error: Exception, policy: RetryPolicy) -> str:
 def _connection_problem(cause: object) -> str:
     if isinstance(cause, ProtocolError):
         return "the connection was interrupted"
+    if isinstance(cause, SSLError):
+        return f"no secure connection: {cause.args[0]}"
     return str(cause).rpartition(": ")[2]  # the end of urllib3's message is the reason

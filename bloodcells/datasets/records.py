@@ -11,6 +11,9 @@ BCCD_CHECKSUMS = RECORDS / "bccd" / "files.md5"
 BCCD_WHITE_CELLS = RECORDS / "bccd" / "white_cells.csv"
 """Boxes of the white cells in published images: the published annotations contain red cells only."""
 
+BCCD_COUNTS = RECORDS / "bccd" / "published_counts.csv"
+"""Kept cells and dropped rows of the published files, as the original report shows them."""
+
 
 @dataclass(frozen=True)
 class Published:

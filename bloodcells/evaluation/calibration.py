@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import brier_score_loss
 
 from bloodcells.evaluation.intervals import Interval, wilson
 from bloodcells.inference.temperature import log_probabilities
@@ -33,12 +34,11 @@ def negative_log_likelihood(probabilities: ArrayLike, actual: ArrayLike) -> floa
 def brier_score(probabilities: ArrayLike, actual: ArrayLike) -> float:
     """Return the mean squared distance between probabilities and actual classes: 0 is perfect, 2 the worst.
 
-    G. W. Brier, Monthly Weather Review 78 (1950), 1-3: the sum over all classes. Not scikit-learn's brier_score_loss:
-    it refuses probabilities that sum to 1 only up to the six digits of the tables.
+    G. W. Brier, Monthly Weather Review 78 (1950), 1-3: the sum over all classes.
     """
     p = np.asarray(probabilities, np.float64)
-    truth = np.eye(p.shape[1])[np.asarray(actual, np.int64)]
-    return float(((p - truth) ** 2).sum(axis=1).mean())
+    exact = p / p.sum(axis=1, keepdims=True)  # rounded in the tables
+    return float(brier_score_loss(actual, exact, labels=range(p.shape[1]), scale_by_half=False))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Attention: which parts of an image spoke for a class, by Grad-CAM."""
+"""Grad-CAM: which parts of an image contributed to a class."""
 
 from collections.abc import Sequence
 
@@ -14,32 +14,32 @@ _POOLING = (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.AvgPool2d, nn.LPPool2
 
 
 class NoMapsError(InputError):
-    """The network keeps no maps of features that Grad-CAM could weigh."""
+    """The network has no feature maps that Grad-CAM could weight."""
 
 
 def grad_cam(network: nn.Module, images: Tensor, classes: Sequence[int], batch: int = 64) -> NDArray[np.float32]:
-    """Map where each image spoke for a class: gradient-weighted class activation mapping.
+    """Map where each image contributed to a class: gradient-weighted class activation mapping.
 
-    R. R. Selvaraju et al., Grad-CAM, ICCV 2017, equations 1 and 2: the last maps of features that keep a place in
-    the image, each weighted by the mean of the class's gradient over it, are added up, and what speaks against the
-    class is cut off. Where the network ends with a mean over places and one linear layer, this is the class activation
-    map of B. Zhou et al., CVPR 2016, but for that cut and its scale.
+    R. R. Selvaraju et al., Grad-CAM, ICCV 2017, equations 1 and 2: the last feature maps that keep positions of the
+    image, each weighted by the mean of the class's gradient over it, are summed, and negative values are set to 0. If
+    the network ends with a mean over positions and one linear layer, this is the class activation map of B. Zhou et
+    al., CVPR 2016, apart from the clipping and the scale.
 
-    The maps are those before the last pooling (AlexNet's last maximum over 3×3 places too), as they are after their
-    activation. They are found by what the modules give, not by their names.
+    The maps are those before the last pooling (AlexNet's last 3×3 maximum included), after their activation. They are
+    found by the shape of what the modules return, not by names.
 
     Args:
-        network: gives (n, k) logits; in evaluation mode, on any device. It is left as it was.
-        images: (n, 3, height, width), normalised, on the network's device; one at least.
+        network: returns (n, k) logits; in evaluation mode, on any device. It is not changed.
+        images: (n, 3, height, width), normalized, on the network's device; at least one.
         classes: n indices of logits.
         batch: images at a time.
 
     Returns:
-        (n, height, width), scaled from the maps bilinearly; the largest value of each image is 1, or 0 where nothing
-        spoke for the class.
+        (n, height, width), interpolated bilinearly; the largest value of each image is 1, or 0 if nothing contributed to
+        the class.
 
     Raises:
-        NoMapsError: the network has no such maps, as a vision transformer has none.
+        NoMapsError: the network has no such maps; a vision transformer has none.
     """
     source = _last_maps(network, images[:1])
     chosen = torch.as_tensor(classes, device=images.device)
@@ -54,15 +54,15 @@ def grad_cam(network: nn.Module, images: Tensor, classes: Sequence[int], batch: 
 
 
 def _last_maps(network: nn.Module, image: Tensor) -> nn.Module:
-    """Find the module that gives the last maps of features, by a pass of one image (1, 3, height, width).
+    """Return the module with the last feature maps, found by passing one image (1, 3, height, width).
 
-    Those are the last output with four dimensions and more than one place that no pooling has made. If they are
-    taken apart into a row of tokens later, attention mixes the places, and the maps don't say where.
+    They are the last output with four dimensions and more than one position that no pooling made. If they are split
+    into a sequence of tokens later, attention mixes the positions, and the maps do not localize.
     """
     found: list[nn.Module] = []
-    pooled: list[Tensor] = []  # kept, so that a container which passes one on is known by it
+    pooled: list[Tensor] = []  # kept, to recognize a container that passes one on
 
-    def look(module: nn.Module, _: object, output: object) -> None:
+    def inspect(module: nn.Module, _: object, output: object) -> None:
         if not isinstance(output, Tensor):
             return
         if isinstance(module, _POOLING):
@@ -72,7 +72,7 @@ def _last_maps(network: nn.Module, image: Tensor) -> nn.Module:
         elif output.ndim == 4 and output.shape[2:].numel() > 1 and not any(output is one for one in pooled):
             found[:] = [module]
 
-    handles = [module.register_forward_hook(look) for module in network.modules()]
+    handles = [module.register_forward_hook(inspect) for module in network.modules()]
     try:
         with torch.no_grad():
             network(image)
@@ -81,7 +81,7 @@ def _last_maps(network: nn.Module, image: Tensor) -> nn.Module:
             handle.remove()
     if not found:
         raise NoMapsError(
-            f"Grad-CAM finds no maps of features in a {type(network).__name__}: take a convolutional network or a Swin "
+            f"Grad-CAM finds no feature maps in a {type(network).__name__}: use a convolutional network or a Swin "
             "transformer"
         )
     return found[0]
@@ -90,12 +90,12 @@ def _last_maps(network: nn.Module, image: Tensor) -> nn.Module:
 def _maps_and_gradients(
     network: nn.Module, source: nn.Module, images: Tensor, classes: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Give a module's maps (n, channels, rows, columns), and the gradient of each image's logit at them."""
+    """Return a module's maps (n, channels, rows, columns), and the gradient of each image's logit with respect to them."""
     held: list[Tensor] = []
 
     def hold(_: nn.Module, __: object, output: Tensor) -> Tensor:
-        # Only what comes after needs a graph. The copy may be changed in place, as DenseNet's last ReLU does, and then
-        # holds the maps as they are after their activation; a leaf that needs a gradient might not.
+        # Only what follows needs a graph. The copy may be changed in place, as by DenseNet's last ReLU, and then holds
+        # the maps after their activation; a leaf that requires a gradient could not.
         held[:] = [output.detach().requires_grad_().clone()]
         return held[0]
 
@@ -103,7 +103,7 @@ def _maps_and_gradients(
     try:
         with torch.enable_grad():
             logits: Tensor = network(images)
-            score = logits.gather(1, classes[:, None]).sum()  # each image's logit depends on its own maps alone
+            score = logits.gather(1, classes[:, None]).sum()  # each logit depends on the maps of its image only
             (gradient,) = torch.autograd.grad(score, held[0])
     finally:
         handle.remove()
@@ -111,6 +111,6 @@ def _maps_and_gradients(
 
 
 def _scaled(maps: Tensor, gradient: Tensor) -> Tensor:
-    """Weigh the maps and keep what speaks for the class: (n, 1, rows, columns)."""
+    """Weight the maps and keep positive contributions: (n, 1, rows, columns)."""
     weights = gradient.mean(dim=(2, 3), keepdim=True)
     return F.relu((weights * maps).sum(dim=1, keepdim=True))

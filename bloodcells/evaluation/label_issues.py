@@ -1,160 +1,101 @@
-"""Label doubt: cells whose label is contradicted by networks that never saw them, ranked for an expert to review.
+"""Label issues: cells whose label is contradicted by networks that never saw them, ranked for an expert to review.
 
-The formulas are those of confident learning (C. G. Northcutt, L. Jiang, I. L. Chuang, Journal of Artificial
-Intelligence Research 70 (2021), 1373-1411). The library cleanlab, which gives the same for one model, is not needed:
-with the out-of-fold probabilities at hand they take a few lines, and it has no rule for several models' agreement.
+Confident learning: C. G. Northcutt, L. Jiang, I. L. Chuang, Journal of Artificial Intelligence Research 70 (2021),
+1373-1411, as cleanlab implements it.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
+from cleanlab.filter import find_label_issues
+from cleanlab.rank import get_label_quality_ensemble_scores
 from numpy.typing import NDArray
 
 from bloodcells.core.errors import InputError
 from bloodcells.inference.predictions import Predictions
 
 
-@dataclass(frozen=True)
-class Doubt:
-    """A cell whose label is in doubt.
-
-    Attributes:
-        image: its file name.
-        fold: the one in which it was tested.
-        label: as the label table has it.
-        suggested: the other class with the largest mean probability over the models; empty if none is against.
-        against: how many models call it another class than its label.
-        confident: how many do so confidently; see `confidently_against`.
-        margin: mean over the models of `margins`.
-        chances: each model's probability of the label.
-        suggested_chance: mean over the models of the probability of `suggested`.
-        twin: an image of the same cell under another label, or empty.
-        twin_label: that label.
-    """
-
-    image: str
-    fold: int
-    label: str
-    suggested: str
-    against: int
-    confident: int
-    margin: float
-    chances: tuple[float, ...]
-    suggested_chance: float
-    twin: str = ""
-    twin_label: str = ""
-
-    @property
-    def label_chance(self) -> float:
-        """Mean over the models of the probability of the label: its self-confidence."""
-        return sum(self.chances) / len(self.chances)
-
-
-def margins(p: Predictions) -> NDArray[np.float64]:
-    """Give the normalised margin of each cell, (n,): the probability of its label less the largest other, -1 to 1."""
-    cells = np.arange(len(p.actual))
-    others = p.probabilities.copy()
-    others[cells, p.actual] = -1
-    return np.asarray(p.probabilities[cells, p.actual] - others.max(axis=1))
-
-
-def confidently_against(p: Predictions) -> NDArray[np.bool_]:
-    """Tell for each cell, (n,), whether the confident joint (equations 1 and 2 of the paper) counts it as mislabelled.
-
-    It does where, among the classes whose probability is at least the mean that cells of that label are given for it,
-    another than the label has the largest.
-    """
-    threshold = np.array(
-        [
-            p.probabilities[p.actual == number, number].mean() if (p.actual == number).any() else np.inf
-            for number in range(len(p.classes))
-        ]
-    )
-    enough = np.where(p.probabilities >= threshold, p.probabilities, -1.0)
-    return np.asarray((enough.max(axis=1) >= 0) & (enough.argmax(axis=1) != p.actual))
-
-
-def twins(p: Predictions, alike: NDArray[np.float32], threshold: float) -> dict[str, str]:
-    """Find cells that were photographed twice and labelled differently: at most one of the labels is right.
+def contradicting_duplicates(p: Predictions, similarity: NDArray[np.float32], threshold: float) -> dict[str, str]:
+    """Return cells that were photographed twice and labeled differently: at most one of the labels is right.
 
     Args:
         p: names the n images and their labels.
-        alike: (n, n) `duplicates.similarity` of the crops around the cells, at the same place in them.
+        similarity: (n, n) of the crops around the cells, at the same place in them; see
+            `bloodcells.imaging.near_duplicates`.
         threshold: crops above it show the same cell.
 
     Returns:
-        For each such image its most similar one under another label.
+        For each such image, the most similar one with another label.
     """
-    other = np.where(p.actual[:, None] != p.actual, alike, 0)
+    other = np.where(p.actual[:, None] != p.actual, similarity, 0)
     return {p.images[row]: p.images[int(other[row].argmax())] for row in np.flatnonzero(other.max(axis=1) > threshold)}
 
 
-def doubts(models: Mapping[str, Predictions], twin_of: Mapping[str, str]) -> list[Doubt]:
-    """Give the cells that most of the models call otherwise, and those of `twins`.
+def label_issues(models: Mapping[str, Predictions], duplicates: Mapping[str, str]) -> pd.DataFrame:
+    """Return the cells whose label most models contradict, and those of `contradicting_duplicates`.
 
-    First those that more models are against, and of these first those of the least mean margin.
+    Cells that more models contradict come first; among these, those with the lowest label quality. The columns:
+
+    - predicted_label: the other class with the largest mean probability; empty if no model contradicts the label;
+    - n_models_disagreeing: models that predict another class;
+    - n_models_flagging: models whose confident joint counts the label as an error;
+    - label_quality: mean normalized margin over the models, 0 to 1;
+    - self_confidence: mean probability of the label over the models;
+    - near_duplicate, near_duplicate_label: an image of the same cell with another label;
+    - one column per model: its probability of the label.
 
     Raises:
         InputError: the models were not tested on the same cells.
     """
-    p = next(iter(models.values()))
+    first, p = next(iter(models.items()))
     for name, other in models.items():
         if other.images != p.images or not np.array_equal(other.actual, p.actual):
-            raise InputError(f"{name} was tested on other cells than {next(iter(models))}: run `dvc repro`")
+            raise InputError(f"{name} was tested on other cells than {first}: run `dvc repro`")
     cells = np.arange(len(p.actual))
-    chances = np.stack([model.probabilities for model in models.values()])
-    against = np.sum([model.predicted != p.actual for model in models.values()], axis=0)
-    confident = np.sum([confidently_against(model) for model in models.values()], axis=0)
-    margin = np.mean([margins(model) for model in models.values()], axis=0)
-    others = chances.mean(axis=0)
+    probabilities = [model.probabilities for model in models.values()]
+    disagreeing = np.sum([~model.correct for model in models.values()], axis=0)
+    flagging = np.sum([_flagged(model) for model in models.values()], axis=0)
+    quality = _quality(p.actual, probabilities)
+    mean = np.mean(probabilities, axis=0)
+    others = mean.copy()
     others[cells, p.actual] = -1
+    contradicted = others.argmax(axis=1)
     label_of = {image: p.classes[actual] for image, actual in zip(p.images, p.actual, strict=True)}
-    result = []
-    for row in np.lexsort((margin, -against)):
-        twin = twin_of.get(p.images[row], "")
-        if 2 * against[row] > len(models) or twin:
-            suggested = int(others[row].argmax())
-            result.append(
-                Doubt(
-                    p.images[row],
-                    int(p.folds[row]),
-                    p.classes[p.actual[row]],
-                    p.classes[suggested] if against[row] else "",
-                    int(against[row]),
-                    int(confident[row]),
-                    float(margin[row]),
-                    tuple(chances[:, row, p.actual[row]].tolist()),
-                    float(others[row, suggested]),
-                    twin,
-                    label_of.get(twin, ""),
-                )
-            )
-    return result
+    listed = (2 * disagreeing > len(models)) | np.isin(p.images, list(duplicates))
+    order = np.lexsort((quality, -disagreeing))
+    rows = order[listed[order]]
+    images = [p.images[row] for row in rows]
+    return pd.DataFrame(
+        {
+            "rank": np.arange(1, len(rows) + 1),
+            "image": images,
+            "fold": p.folds[rows],
+            "label": [label_of[image] for image in images],
+            "predicted_label": [p.classes[contradicted[row]] if disagreeing[row] else "" for row in rows],
+            "n_models_disagreeing": disagreeing[rows],
+            "n_models_flagging": flagging[rows],
+            "label_quality": quality[rows],
+            "self_confidence": mean[rows, p.actual[rows]],
+            "near_duplicate": [duplicates.get(image, "") for image in images],
+            "near_duplicate_label": [label_of.get(duplicates.get(image, ""), "") for image in images],
+            **{name: model.probabilities[rows, p.actual[rows]] for name, model in models.items()},
+        }
+    )
 
 
-def columns(models: Sequence[str]) -> list[str]:
-    """Give the columns of `table`; those named like a model hold its probability of the label."""
-    first = ["rank", "image", "fold", "label", "suggested", "models_against", "models_confident", "margin"]
-    return [*first, "self_confidence", "twin", "twin_label", *models]
+def _flagged(p: Predictions) -> NDArray[np.bool_]:
+    """Return for each cell, (n,), whether the confident joint counts its label as an error."""
+    present = np.unique(p.actual)
+    if len(present) < 2:
+        return np.zeros(len(p.actual), np.bool_)
+    # cleanlab wants every class among the labels: a class without cells is left out
+    labels, probabilities = np.searchsorted(present, p.actual), p.probabilities[:, present]
+    return np.asarray(find_label_issues(labels, probabilities, filter_by="confident_learning", n_jobs=1), np.bool_)
 
 
-def table(found: Sequence[Doubt]) -> list[tuple[str | int | float, ...]]:
-    """Give a row per doubt for `columns`, rounded to four digits."""
-    return [
-        (
-            rank,
-            doubt.image,
-            doubt.fold,
-            doubt.label,
-            doubt.suggested,
-            doubt.against,
-            doubt.confident,
-            round(doubt.margin, 4),
-            round(doubt.label_chance, 4),
-            doubt.twin,
-            doubt.twin_label,
-            *(round(chance, 4) for chance in doubt.chances),
-        )
-        for rank, doubt in enumerate(found, start=1)
-    ]
+def _quality(actual: NDArray[np.int64], probabilities: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    scores = get_label_quality_ensemble_scores(
+        actual, probabilities, method="normalized_margin", weight_ensemble_members_by="uniform", verbose=False
+    )
+    return np.asarray(scores, np.float64)

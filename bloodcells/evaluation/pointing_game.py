@@ -1,25 +1,28 @@
 """The pointing game: whether the largest value of a heat map lies on the cell that it should explain."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from bloodcells.core.geometry import Box
-from bloodcells.evaluation.intervals import wilson
+from bloodcells.evaluation.intervals import Interval, wilson
 
 Heat = NDArray[np.float32]
-"""Heat maps (n, height, width); no value is below 0."""
+"""Heat maps (n, height, width), without negative values."""
 
 Masks = NDArray[np.bool_]
-"""For each input (n, height, width) which of its pixels show the target."""
+"""For each input (n, height, width), which of its pixels show the target."""
 
 
 @dataclass(frozen=True)
 class View:
-    """Where a smear's part lies in an input: of the pixel (x, y) of the input, counted from 0, the middle shows the
-    point (left + (x + 0.5) * across, top + (y + 0.5) * down) of the smear, in pixels from its top left.
+    """Which part of an image an input shows.
+
+    The center of the input's pixel (x, y), counted from 0, shows the point (left + (x + 0.5) * across,
+    top + (y + 0.5) * down) of the image, in pixels from its top left.
     """
 
     left: float
@@ -28,24 +31,24 @@ class View:
     down: float
 
 
-def view_of_crop(box: Box, size: int) -> View:
-    """Give the view of a part of a smear that `bloodcells.pixels.cut` has scaled to (size, size)."""
-    return View(box.left, box.top, (box.right - box.left) / size, (box.bottom - box.top) / size)
+def view_of_crop(box: Box, side: int) -> View:
+    """Return the view of a crop that was scaled to (side, side)."""
+    return View(box.left, box.top, (box.right - box.left) / side, (box.bottom - box.top) / side)
 
 
-def view_of_whole(width: int, height: int, size: int) -> View:
-    """Give the view of a whole smear that `bloodcells.pixels.letterbox` has put into the middle of (size, size)."""
-    scale = size / max(width, height)
-    columns, rows = (max(1, round(side * scale)) for side in (width, height))
+def view_of_full_image(width: int, height: int, side: int) -> View:
+    """Return the view of a full image, letterboxed into the middle of (side, side)."""
+    scale = side / max(width, height)
+    columns, rows = (max(1, round(length * scale)) for length in (width, height))
     across, down = width / columns, height / rows
-    return View(-across * ((size - columns) // 2), -down * ((size - rows) // 2), across, down)
+    return View(-across * ((side - columns) // 2), -down * ((side - rows) // 2), across, down)
 
 
-def target(boxes: Sequence[Box], view: View, size: int, margin: float = 0.0) -> NDArray[np.bool_]:
-    """Tell which pixels (size, size) of an input show a point in one of a smear's boxes, or within `margin` of one."""
-    middles = np.arange(size) + 0.5
-    x, y = view.left + middles * view.across, view.top + middles * view.down
-    mask = np.zeros((size, size), np.bool_)
+def target_mask(boxes: Sequence[Box], view: View, side: int, margin: float = 0.0) -> NDArray[np.bool_]:
+    """Return which pixels (side, side) of an input show a point in one of an image's boxes, or within `margin` of it."""
+    centers = np.arange(side) + 0.5
+    x, y = view.left + centers * view.across, view.top + centers * view.down
+    mask = np.zeros((side, side), np.bool_)
     for box in boxes:
         across = (box.left - margin <= x) & (x <= box.right + margin)
         down = (box.top - margin <= y) & (y <= box.bottom + margin)
@@ -54,7 +57,7 @@ def target(boxes: Sequence[Box], view: View, size: int, margin: float = 0.0) -> 
 
 
 def peaks(heat: Heat) -> list[tuple[int, int] | None]:
-    """Give row and column of each map's largest value; where it is flat there, of the middle. None if it is 0."""
+    """Return row and column of each map's maximum (the middle of a flat one), or None for a map of zeros."""
     found: list[tuple[int, int] | None] = []
     for one in heat:
         rows, columns = np.nonzero(one == one.max())
@@ -63,56 +66,55 @@ def peaks(heat: Heat) -> list[tuple[int, int] | None]:
 
 
 @dataclass(frozen=True)
-class Game:
-    """The result of a pointing game over `cells` cells, one at least.
+class PointingResult:
+    """The result of a pointing game over at least one cell.
 
     J. Zhang et al., Top-down neural attention by excitation backprop, ECCV 2016, section 4.1: a hit is a map whose
-    largest value lies on the target. A map without any heat points nowhere and is a miss.
+    maximum lies on the target. A map of zeros is a miss.
 
     Attributes:
-        hits: maps that point to their target.
-        cells: maps in all.
-        chance: the share that a random point would hit: the mean share of the input that the target covers.
-        centre: the share that the middle of the input would hit. With a crop around the cell that is nearly all: there
-            the game finds a model that looks past the cell, but is no proof of one that looks at it.
+        hits: maps whose maximum lies on their target.
+        cells: all maps.
+        chance: what a random point would hit: the mean fraction of the input that the target covers.
+        center: what the center of the input would hit. With a crop around the cell that is nearly all: there, the game
+            finds a model that looks past the cell, but does not prove that one looks at it.
     """
 
     hits: int
     cells: int
     chance: float
-    centre: float
+    center: float
 
     @property
-    def share(self) -> float:
-        """Share of the maps that point to their target."""
+    def accuracy(self) -> float:
+        """Fraction of the maps that are hits."""
         return self.hits / self.cells
 
     @property
-    def interval(self) -> tuple[float, float]:
-        """The 95 % Wilson interval of the share."""
+    def interval(self) -> Interval:
+        """The 95 % Wilson interval of the accuracy."""
         return wilson(self.hits, self.cells)
 
 
-def play(heat: Heat, targets: Masks) -> Game:
+def pointing_game(heat: Heat, targets: Masks) -> PointingResult:
     """Play the pointing game with maps and their targets, both (n, height, width).
 
     Raises:
-        ValueError: there is no map, or the shapes differ.
+        ValueError: there are no maps, or the shapes differ.
     """
     if heat.shape != targets.shape or not len(heat):
         raise ValueError(f"maps of shape {heat.shape}, targets of shape {targets.shape}")
     hits = sum(peak is not None and bool(mask[peak]) for peak, mask in zip(peaks(heat), targets, strict=True))
-    middle = targets[:, targets.shape[1] // 2, targets.shape[2] // 2]
-    return Game(hits, len(heat), float(targets.mean()), float(middle.mean()))
+    center = targets[:, targets.shape[1] // 2, targets.shape[2] // 2]
+    return PointingResult(hits, len(heat), float(targets.mean()), float(center.mean()))
 
 
-COLUMNS = ("model", "hits", "cells", "share", "low", "high", "chance", "centre")
-"""The columns of `row`."""
-
-
-def row(model: str, game: Game | None) -> tuple[str | float | None, ...]:
-    """Give a model's row for `COLUMNS`, shares rounded to four digits; None (an empty cell) without a game."""
-    if game is None:
-        return (model, 0, 0, *[None] * 5)
-    shares = (game.share, *game.interval, game.chance, game.centre)
-    return (model, game.hits, game.cells, *(round(share, 4) for share in shares))
+def pointing_table(results: Mapping[str, PointingResult | None]) -> pd.DataFrame:
+    """Return a row per model; a model without annotated cells has no accuracy."""
+    rows = [
+        (model, 0, 0, *[np.nan] * 5)
+        if result is None
+        else (model, result.hits, result.cells, result.accuracy, *result.interval, result.chance, result.center)
+        for model, result in results.items()
+    ]
+    return pd.DataFrame(rows, columns=["model", "hits", "cells", "accuracy", "low", "high", "chance", "center"])

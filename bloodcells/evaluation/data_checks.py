@@ -1,0 +1,184 @@
+"""Leakage and sanity checks of the data and the splits: what could make a result too good before anything is trained."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bloodcells.core.classes import CLASSES
+from bloodcells.evaluation.checks import Check, none_allowed
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+
+_SPLIT_AGAIN = "make the splits again: `dvc repro -f clean`; if it comes back, it is a bug of stages/clean.py"
+_REGROUP = "near-duplicates must share a fold: check whether clean.near_duplicate is the one that made the splits"
+
+
+class Cell(NamedTuple):
+    """A kept cell, and the fold in which it is tested."""
+
+    image: str
+    label: str
+    fold: int
+
+
+class SplitRow(NamedTuple):
+    """A row of a split: a cell in one of its parts; training may hold a cell several times."""
+
+    image: str
+    label: str
+    part: str
+
+
+Splits = Mapping[int, Sequence[SplitRow]]
+"""The rows of the split of each test fold."""
+
+
+def overlap(splits: Splits) -> list[Check]:
+    """Count the images that are in more than one part of a split."""
+    count = 0
+    for rows in splits.values():
+        parts: dict[str, set[str]] = {}
+        for row in rows:
+            parts.setdefault(row.image, set()).add(row.part)
+        count += sum(len(of_image) > 1 for of_image in parts.values())
+    return [none_allowed("overlap", "images in more than one part of a split", count, _SPLIT_AGAIN)]
+
+
+def folds(cells: Sequence[Cell], splits: Splits) -> list[Check]:
+    """Count the cells that are not tested in the fold that the table of cells names, and only there."""
+    tested = {Cell(row.image, row.label, fold) for fold, rows in splits.items() for row in rows if row.part == TEST}
+    known = {(cell.image, cell.label) for cell in cells}
+    unknown = sum((row.image, row.label) not in known for rows in splits.values() for row in rows)
+    return [
+        none_allowed("folds", "cells not tested exactly once, in their fold", differing(cells, tested), _SPLIT_AGAIN),
+        none_allowed("folds", "rows of splits that belong to no kept cell", unknown, _SPLIT_AGAIN),
+    ]
+
+
+def near_duplicates(
+    cells: Sequence[Cell], similarity: NDArray[np.float32], splits: Splits, threshold: float
+) -> list[Check]:
+    """Count the pairs of images of the same part of a smear that are in different parts of a split.
+
+    Args:
+        cells: n of them.
+        similarity: (n, n) of their images; see `bloodcells.imaging.near_duplicates`.
+        splits: of all folds.
+        threshold: pairs above it are near-duplicates.
+    """
+    apart = np.zeros(similarity.shape, dtype=np.bool_)
+    for rows in splits.values():
+        part_of = {row.image: row.part for row in rows}
+        part = np.array([part_of.get(cell.image, "") for cell in cells])
+        present = part != ""  # downsampling leaves some out
+        apart |= (part[:, None] != part) & present[:, None] & present
+    np.fill_diagonal(apart, val=False)
+    pairs = np.triu(similarity > threshold, k=1)
+    largest = float(similarity[apart].max(initial=0))
+    crossing = int((pairs & apart).sum())
+    return [
+        none_allowed("near-duplicates", "near-duplicate pairs in different parts of a split", crossing, _REGROUP),
+        Check(
+            "near-duplicates",
+            "largest similarity of two images in different parts",
+            round(largest, 4),
+            f"≤ {threshold:g}",
+            largest <= threshold,
+            _REGROUP,
+        ),
+        Check("near-duplicates", "near-duplicate pairs in total", int(pairs.sum())),
+    ]
+
+
+def copies(splits: Splits) -> list[Check]:
+    """Count the rows that repeat a cell: in training that is oversampling, elsewhere a fault."""
+    repeated = {
+        part: sum(
+            count - 1
+            for rows in splits.values()
+            for count in Counter(row.image for row in rows if row.part == part).values()
+        )
+        for part in (TRAIN, VALIDATION, TEST)
+    }
+    outside = repeated[VALIDATION] + repeated[TEST]
+    return [
+        none_allowed("copies", "oversampled copies outside training", outside, _SPLIT_AGAIN),
+        Check("copies", "oversampled copies in training, all splits", repeated[TRAIN]),
+    ]
+
+
+def resampling(
+    cells: Sequence[Cell], splits: Splits, downsample: Mapping[str, float], oversample: Mapping[str, float]
+) -> list[Check]:
+    """Compare the class counts of each part with those of the cells before any resampling.
+
+    Test parts must have the counts of their folds. Of the cells that are in no other part, training must lack the
+    fraction in `downsample` (which would not hold if cells had been left out before the split), and it must have as
+    many rows as `oversample` says; see `clean` in params.yaml.
+    """
+    surplus = rows_off = 0
+    left_out, candidates_of = Counter[str](), Counter[str]()
+    off = dict.fromkeys(CLASSES, 0.0)  # in cells, the largest of all splits
+    for fold, rows in splits.items():
+        held_out = {row.image for row in rows if row.part != TRAIN}
+        in_fold = Counter(cell.label for cell in cells if cell.fold == fold)
+        tested = Counter(row.label for row in rows if row.part == TEST)
+        surplus += sum(abs(in_fold[label] - tested[label]) for label in in_fold | tested)
+        candidates = Counter(cell.label for cell in cells if cell.fold != fold and cell.image not in held_out)
+        distinct = Counter(label for _, label, part in set(rows) if part == TRAIN)
+        trained = Counter(row.label for row in rows if row.part == TRAIN)
+        largest = max(distinct.values(), default=0)
+        for label in CLASSES:
+            lacking = candidates[label] - distinct[label]
+            left_out[label] += lacking
+            candidates_of[label] += candidates[label]
+            off[label] = max(off[label], abs(lacking - downsample.get(label, 0.0) * candidates[label]))
+            wanted = max(distinct[label], round(largest * oversample.get(label, 0.0)))
+            rows_off += abs(trained[label] - wanted)
+    down = {label: rate for label, rate in downsample.items() if rate}
+    others = sum(abs(left_out[label]) for label in CLASSES if label not in down)
+    return [
+        none_allowed("resampling", "cells that test parts lack or repeat", surplus, _SPLIT_AGAIN),
+        *(
+            Check(
+                "resampling",
+                f"fraction of {label} left out of training",
+                round(left_out[label] / max(candidates_of[label], 1), 4),
+                f"≈ {rate:g}",
+                off[label] <= 1,  # a cell cannot be halved, and one is always kept
+                _SPLIT_AGAIN,
+            )
+            for label, rate in down.items()
+        ),
+        none_allowed("resampling", "cells of other classes left out of training", others, _SPLIT_AGAIN),
+        none_allowed("resampling", "training rows that clean.oversample does not explain", rows_off, _SPLIT_AGAIN),
+    ]
+
+
+def counts(
+    n_rows: int, kept: Mapping[str, int], dropped: Mapping[str, int], published: Mapping[str, int] | None
+) -> list[Check]:
+    """Compare kept cells and dropped rows with the label table.
+
+    Args:
+        n_rows: rows of the label table.
+        kept: cells by class.
+        dropped: rows by reason: "double", "null", or a class that is not learned.
+        published: both, as published for this data set; None if the files are not the published ones.
+    """
+    remedy = "run `dvc repro -f clean`"
+    lost = abs(n_rows - sum(kept.values()) - sum(dropped.values()))
+    checks = [none_allowed("counts", "rows of the label table neither kept nor dropped", lost, remedy)]
+    if published is not None:
+        found = {**kept, **dropped}
+        unlike = sum(abs(published.get(name, 0) - found.get(name, 0)) for name in published.keys() | found.keys())
+        checks.append(none_allowed("counts", "rows that differ from the published counts", unlike, remedy))
+    return checks
+
+
+def differing(expected: Iterable[Cell], found: Iterable[Cell]) -> int:
+    """Count the images that are in one of the two only, or in both with another label or fold."""
+    return len({cell.image for cell in set(expected) ^ set(found)})

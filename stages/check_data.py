@@ -1,0 +1,74 @@
+"""Check the data and the splits for leakage. If a check fails, training does not start."""
+
+import argparse
+from collections import Counter
+from collections.abc import Mapping
+
+from bloodcells.core.errors import InputError, run
+from bloodcells.core.files import read_csv, write_csv, write_text
+from bloodcells.core.parameters import StageParameters, read_parameters
+from bloodcells.datasets.fingerprint import hash_files, read_checksums
+from bloodcells.datasets.labels import read_label_table
+from bloodcells.datasets.layout import all_files
+from bloodcells.datasets.records import BCCD_CHECKSUMS, BCCD_COUNTS
+from bloodcells.evaluation import data_checks
+from bloodcells.evaluation.checks import COLUMNS, Check, check_table, failure
+from bloodcells.evaluation.data_checks import Cell, SplitRow
+from bloodcells.imaging.near_duplicates import similarity, smear_thumbnails
+from bloodcells.splits.parameters import CleanParameters
+
+
+class Parameters(StageParameters):
+    """What this stage reads."""
+
+    clean: CleanParameters
+
+
+def main() -> None:
+    argparse.ArgumentParser(prog="python -m stages.check_data", description=__doc__).parse_args()
+    params = read_parameters(Parameters)
+    paths, checks = params.paths, _checks(params)
+    paths.gate("data").unlink(missing_ok=True)
+    write_csv(paths.checks("data"), COLUMNS, check_table(checks))
+    if fault := failure(checks):
+        raise InputError(f"{paths.checks('data')}: {fault}")
+    write_text(paths.gate("data"), "passed\n")
+    print(f"{sum(bool(check.allowed) for check in checks)} checks of the data passed")
+
+
+def _checks(params: Parameters) -> list[Check]:
+    paths, clean = params.paths, params.clean
+    cells = [
+        Cell(row["image"], row["label"], int(row["fold"])) for row in read_csv(paths.cells, ("image", "label", "fold"))
+    ]
+    splits = {
+        fold: [SplitRow(row["image"], row["label"], row["part"]) for row in read_csv(paths.split(fold), SplitRow._fields)]
+        for fold in range(clean.n_splits)
+    }
+    dropped = read_csv(paths.chart("dropped"), ("reason",))
+    alike = similarity(smear_thumbnails(paths.images / cell.image for cell in cells))
+    return [
+        *data_checks.overlap(splits),
+        *data_checks.folds(cells, splits),
+        *data_checks.near_duplicates(cells, alike, splits, clean.near_duplicate),
+        *data_checks.copies(splits),
+        *data_checks.resampling(cells, splits, clean.downsample, clean.oversample),
+        *data_checks.counts(
+            len(read_label_table(paths.labels)),
+            Counter(cell.label for cell in cells),
+            Counter(row["reason"].split(":")[0] for row in dropped),
+            _published_counts(params),
+        ),
+    ]
+
+
+def _published_counts(params: Parameters) -> Mapping[str, int] | None:
+    """Return the published counts if the raw files are the published ones."""
+    known = read_checksums(BCCD_CHECKSUMS)
+    if known is None or hash_files(all_files(params.paths.raw)).fingerprint() != known.fingerprint():
+        return None
+    return {row["name"]: int(row["count"]) for row in read_csv(BCCD_COUNTS, ("name", "count"))}
+
+
+if __name__ == "__main__":
+    run(main)

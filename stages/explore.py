@@ -17,7 +17,7 @@ from bloodcells.datasets.labels import read_label_table
 from bloodcells.imaging.cropping import crop_around, resize_crop
 from bloodcells.imaging.localization import find_cell
 from bloodcells.imaging.opening import open_rgb
-from bloodcells.reporting.image_grid import Caption, Card, Row, image_grid, short
+from bloodcells.reporting.image_grid import Caption, Card, Row, count, image_grid, short_name
 from bloodcells.reporting.style import FAINT
 
 SIDE = 160
@@ -81,7 +81,7 @@ def average_row(crops: Crops) -> Row:
         [
             Card(
                 np.mean([crop for _, crop in own], axis=0).round().astype(np.uint8),
-                [Caption(label), Caption(f"mean of {_images(len(own))}", color=FAINT)],
+                [Caption(label), Caption(f"mean of {count(len(own), 'image')}", color=FAINT)],
             )
             for label, own in crops.items()
         ],
@@ -93,8 +93,8 @@ def sample_rows(crops: Crops) -> list[Row]:
     rows = []
     for label, own in crops.items():
         chosen = np.unique(np.linspace(0, len(own) - 1, SAMPLES).round().astype(int))
-        cards = [Card(own[i][1], [Caption(short(own[i][0]), color=FAINT)]) for i in chosen]
-        rows.append(Row(f"{label}, {_images(len(own))}", cards))
+        cards = [Card(own[i][1], [Caption(short_name(own[i][0]), color=FAINT)]) for i in chosen]
+        rows.append(Row(f"{label}, {count(len(own), 'image')}", cards))
     return rows
 
 
@@ -113,10 +113,6 @@ def distribution(crops: Crops) -> list[tuple[str, str, int, float]]:
             percents = 100 * counts / len(pixels)
             rows += [(label, channel, number * BIN, round(float(p), 3)) for number, p in enumerate(percents)]
     return rows
-
-
-def _images(count: int) -> str:
-    return f"{count} image{'' if count == 1 else 's'}"
 
 
 if __name__ == "__main__":

@@ -1,21 +1,19 @@
-"""Heat maps laid over images, and what marks a place in them."""
+"""Heat maps laid over images, so that the image stays visible."""
 
 import numpy as np
-from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy.ndimage import binary_erosion
 
-COLORS = np.round(255 * colormaps["inferno"](np.arange(256))[:, :3]).astype(np.uint8)
-"""The colours (256, 3) of heat from 0 to 1: perceptually even and of growing lightness, so that any eye can read their
-order."""
+_RAMP = np.array([[255, 237, 160], [254, 178, 76], [240, 59, 32], [128, 0, 38]], np.float64)
+"""Colors of heat from 0 to 1, of falling lightness: ColorBrewer's YlOrRd."""
 
-_STRENGTH = 0.6
+_OPACITY = 0.6  # of the strongest heat; none of it covers nothing
 _MARK = (0, 255, 255)  # no heat has this color
 
 
 def overlay(pixels: NDArray[np.uint8], heat: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """Lay a heat map over an image, whose own colours give way to its lightness.
+    """Lay a heat map over an image: the stronger the heat, the more opaque its color.
 
     Args:
         pixels: (height, width, 3) RGB.
@@ -24,28 +22,30 @@ def overlay(pixels: NDArray[np.uint8], heat: NDArray[np.floating]) -> NDArray[np
     Returns:
         (height, width, 3) RGB.
     """
-    grey = pixels @ np.array([0.299, 0.587, 0.114])  # luma of ITU-R BT.601
-    colours = COLORS[np.round(255 * heat).astype(np.intp)]
-    mixed: NDArray[np.uint8] = np.round((1 - _STRENGTH) * grey[..., None] + _STRENGTH * colours).astype(np.uint8)
-    return mixed
+    position = heat * (len(_RAMP) - 1)
+    below = np.clip(position.astype(np.intp), 0, len(_RAMP) - 2)
+    part = (position - below)[..., None]
+    colors = (1 - part) * _RAMP[below] + part * _RAMP[below + 1]
+    opacity = _OPACITY * np.asarray(heat)[..., None]
+    return np.asarray(np.round((1 - opacity) * pixels + opacity * colors), dtype=np.uint8)
 
 
-def marked(
+def mark(
     picture: NDArray[np.uint8], target: NDArray[np.bool_] | None, peak: tuple[int, int] | None
 ) -> NDArray[np.uint8]:
-    """Draw the edge of a target (height, width) and a ring around a peak (row, column), where there are such."""
+    """Draw the outline of a target (height, width) and a ring around a peak (row, column), if there are any."""
     result = picture.copy()
     if target is not None:
         result[target & ~binary_erosion(target)] = _MARK
     image = Image.fromarray(result)
     if peak:
         y, x = peak
-        reach = picture.shape[0] // 20
-        ImageDraw.Draw(image).ellipse((x - reach, y - reach, x + reach, y + reach), outline=_MARK, width=2)
+        radius = picture.shape[0] // 20
+        ImageDraw.Draw(image).ellipse((x - radius, y - radius, x + radius, y + radius), outline=_MARK, width=2)
     return np.asarray(image)
 
 
-def scale(width: int, height: int) -> NDArray[np.uint8]:
-    """Draw the colours of heat from 0 to 1, left to right, as `overlay` lays them over grey: (height, width, 3)."""
+def color_scale(width: int, height: int) -> NDArray[np.uint8]:
+    """Draw the heat from 0 to 1, left to right, as `overlay` lays it over light gray: (height, width, 3)."""
     ramp = np.tile(np.linspace(0, 1, width), (height, 1))
-    return overlay(np.full((height, width, 3), 160, dtype=np.uint8), ramp)
+    return overlay(np.full((height, width, 3), 220, dtype=np.uint8), ramp)

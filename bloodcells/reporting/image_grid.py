@@ -1,6 +1,6 @@
-"""Pictures made of pictures: averages, samples, mistakes and attention, laid out in rows with captions."""
+"""Grids of images with captions."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -9,22 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from bloodcells.evaluation.metrics import worst_mistakes
-from bloodcells.inference.predictions import Predictions
 from bloodcells.reporting.style import ALARM, FAINT, GOOD, INK, PAPER, write_png
 
 Pixels = NDArray[np.uint8]
 """One RGB image (height, width, 3)."""
 
 WIDTH = 960
-"""Width of a page in pixels. Its text stays readable when the page is shown at 800."""
+"""Width of a page in pixels; its text stays readable when the page is shown at 800."""
 
-_MARGIN, _GAP, _TITLE, _TEXT, _LINE = 24, 12, 24, 16, 21
+TEXT, TITLE = 16, 24
+"""Font sizes in pixels."""
+
+_MARGIN, _GAP, _LINE, _SPACE = 24, 12, 21, 5
 
 
 @dataclass(frozen=True)
 class Caption:
-    """A line below a picture: a text at its left, one at its right, the color of both."""
+    """A line below a picture: text on its left, text on its right, and the color of both."""
 
     left: str
     right: str = ""
@@ -41,162 +42,113 @@ class Card:
 
 @dataclass(frozen=True)
 class Row:
-    """Cards side by side, and what stands over them."""
+    """Cards side by side, and a heading above them."""
 
     heading: str
     cards: Sequence[Card]
 
 
-def gallery(path: Path, title: str, rows: Sequence[Row], columns: int) -> None:
-    """Write rows of cards, each as wide as if it had so many columns."""
-    write_png(path, _page(title, rows, columns))
+@dataclass(frozen=True)
+class Mistake:
+    """A misclassified cell: both classes, with the probability that each of them got."""
+
+    image: str
+    fold: int
+    actual: str
+    of_actual: float
+    predicted: str
+    of_predicted: float
+    pixels: Pixels
 
 
-def averages(path: Path, title: str, rows: Mapping[str, Mapping[str, Sequence[Pixels]]]) -> None:
-    """Write the average image of each class.
-
-    Args:
-        path: where to write the PNG.
-        title: what the images are of.
-        rows: for each kind of image ("whole smear", say) the images of each class, all of a kind of one size.
-    """
-    page = [
-        Row(
-            kind,
-            [
-                Card(_mean(images), [Caption(name), Caption(f"mean of {_count(len(images), 'image')}", color=FAINT)])
-                for name, images in by_class.items()
-                if images
-            ],
-        )
-        for kind, by_class in rows.items()
-    ]
-    write_png(path, _page(title, page))
-
-
-def samples(path: Path, title: str, images: Mapping[str, Sequence[tuple[str, Pixels]]], columns: int = 6) -> None:
-    """Write a row of samples of each class, taken evenly from first to last.
-
-    Args:
-        path: where to write the PNG.
-        title: what the images are of.
-        images: for each class its images and their names.
-        columns: how many of each class.
-    """
-    page = []
-    for name, named in images.items():
-        if named:
-            chosen = np.unique(np.linspace(0, len(named) - 1, columns).round().astype(int))
-            cards = [Card(named[i][1], [Caption(short(named[i][0]), color=FAINT)]) for i in chosen]
-            page.append(Row(f"{name}, {_count(len(named), 'image')}", cards))
-    write_png(path, _page(title, page, columns))
+def image_grid(path: Path, title: str, rows: Sequence[Row], columns: int = 0) -> None:
+    """Write rows of cards over the width of a page, each card as wide as if its row had that many columns."""
+    columns = max([columns, 1, *(len(row.cards) for row in rows)])
+    wide = (WIDTH - 2 * _MARGIN - (columns - 1) * _GAP) // columns
+    heights = [_row_height(row, wide) for row in rows]
+    head = _MARGIN + round(TITLE * 1.4)
+    page = Image.new("RGB", (WIDTH, head + sum(heights) + _MARGIN - _GAP), PAPER)
+    pen = ImageDraw.Draw(page)
+    draw_text(pen, (_MARGIN, _MARGIN - 8), title, INK, TITLE)
+    top = head
+    for row, height in zip(rows, heights, strict=True):
+        draw_text(pen, (_MARGIN, top), row.heading, INK)
+        for column, card in enumerate(row.cards):
+            left, upper = _MARGIN + column * (wide + _GAP), top + _heading_height(row)
+            tall = _picture_height(card, wide)
+            picture = Image.fromarray(np.ascontiguousarray(card.picture))
+            page.paste(picture.resize((wide, tall), Image.Resampling.BICUBIC), (left, upper))
+            for number, caption in enumerate(card.captions):
+                y = upper + tall + 3 + number * _LINE
+                room = wide - text_width(caption.right)
+                draw_text(pen, (left, y), _fit(caption.left, room - _GAP / 2), caption.color)
+                draw_text(pen, (left + room, y), caption.right, caption.color)
+        top += height
+    write_png(path, page)
 
 
-def mistakes(
-    path: Path, title: str, p: Predictions, crops: Mapping[str, Pixels], *, columns: int = 5, limit: int = 15
-) -> None:
-    """Write the worst mistakes: the cells whose true class was given the least probability, worst first.
+def mistakes(path: Path, title: str, worst: Sequence[Mistake], n_wrong: int, n_cells: int, columns: int = 5) -> None:
+    """Write the worst mistakes.
 
     Args:
         path: where to write the PNG.
         title: whose mistakes they are.
-        p: the predictions.
-        crops: what the model saw of each image, by the image's name; those of other images don't matter.
+        worst: the cells to show, worst first.
+        n_wrong: misclassified cells in total.
+        n_cells: tested cells.
         columns: cells in a row.
-        limit: cells at most.
     """
-    worst = worst_mistakes(p, limit)
-    if not len(worst):
-        return write_png(path, _no_mistakes(title, len(p.images)))
-    cards = [Card(crops[p.images[row]], _mistake(p, row)) for row in worst]
-    wrong = int((p.actual != p.predicted).sum())
-    heading = (
-        f"{wrong} of {_count(len(p.images), 'cell')} got the wrong class"
-        f"{'' if wrong == len(worst) else f'; here are the worst {len(worst)}'}. "
-        "The figures are the probabilities that the two classes were given."
-    )
-    page = [Row("" if start else heading, cards[start : start + columns]) for start in range(0, len(cards), columns)]
-    return write_png(path, _page(title, page, columns))
-
-
-def attention(
-    path: Path,
-    title: str,
-    p: Predictions,
-    pair: Callable[[str], tuple[Pixels, Pixels]],
-    scale: Pixels,
-    *,
-    columns: int = 3,
-    limit: int = 6,
-) -> None:
-    """Write where a model looked: cells of each class that it got right, taken evenly, then its worst mistakes.
-
-    Args:
-        path: where to write the PNG.
-        title: whose attention it is.
-        p: the predictions.
-        pair: gives what the model saw of an image, by its name, and the same under its heat map.
-        scale: the colours of heat from none to most, left to right.
-        columns: pairs in a row, and cells of each class.
-        limit: mistakes at most.
-    """
-    page = [
-        Row(
-            "Right of each cell: what spoke for the class that it was given (Grad-CAM). "
-            "Ring: most of all. Frame: the annotated cell.",
-            [Card(scale, [Caption("nothing", "most", FAINT)])],
-        ),
+    if not worst:
+        write_png(path, _no_mistakes(title, n_cells))
+        return
+    cards = [
+        Card(one.pixels, mistake_captions(one.image, one.fold, one.actual, one.of_actual, one.predicted, one.of_predicted))
+        for one in worst
     ]
-    for number, name in enumerate(p.classes):
-        right = np.flatnonzero((p.actual == number) & (p.predicted == number))
-        if len(right):
-            chosen = right[np.unique(np.linspace(0, len(right) - 1, columns).round().astype(int))]
-            cards = [
-                Card(
-                    _side_by_side(*pair(p.images[row])),
-                    [Caption(short(p.images[row]), percent(p.probabilities[row, number]), FAINT)],
-                )
-                for row in chosen
-            ]
-            page.append(Row(f"{name}: {_count(len(right), 'cell')} got the right class", cards))
-    worst = worst_mistakes(p, limit)
-    for start in range(0, len(worst), columns):
-        cards = [Card(_side_by_side(*pair(p.images[row])), _mistake(p, row)) for row in worst[start : start + columns]]
-        page.append(Row("" if start else "The worst mistakes, with the map of the class that they were called", cards))
-    write_png(path, _page(title, page, columns))
+    first = "" if n_wrong == len(worst) else f" The worst {len(worst)} are shown."
+    heading = f"{n_wrong} of {count(n_cells, 'cell')} misclassified.{first} Percentages: probabilities of the two classes."
+    rows = [Row("" if start else heading, cards[start : start + columns]) for start in range(0, len(cards), columns)]
+    image_grid(path, title, rows, columns)
 
 
-def _mistake(p: Predictions, row: int) -> list[Caption]:
-    """Say what a cell is and what it was called, with the probabilities that the two classes were given."""
-    actual, predicted = p.actual[row], p.predicted[row]
+def mistake_captions(
+    image: str, fold: int, actual: str, of_actual: float, predicted: str, of_predicted: float
+) -> list[Caption]:
+    """Return the lines below a misclassified cell."""
     return [
-        Caption(f"is {p.classes[actual]}", percent(p.probabilities[row, actual])),
-        Caption(f"called {p.classes[predicted]}", percent(p.probabilities[row, predicted]), ALARM),
-        Caption(short(p.images[row]), f"fold {p.folds[row]}", FAINT),
+        Caption(f"actual: {actual}", percent(of_actual)),
+        Caption(f"predicted: {predicted}", percent(of_predicted), ALARM),
+        Caption(short_name(image), f"fold {fold}", FAINT),
     ]
 
 
-def _side_by_side(left: Pixels, right: Pixels) -> Pixels:
-    between = np.full((left.shape[0], left.shape[1] // 40, 3), 255, dtype=np.uint8)
-    return np.concatenate([left, between, right], axis=1)
-
-
-def _mean(images: Sequence[Pixels]) -> Pixels:
-    return np.asarray(np.mean(np.stack(images), axis=0, dtype=np.float32).round(), dtype=np.uint8)
-
-
-def _count(number: int, what: str) -> str:
+def count(number: int, what: str) -> str:
+    """Return a number of things: 1 cell, 2 cells."""
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def percent(chance: float) -> str:
-    """Give a probability in percent; one that is neither 0 nor 1 is not rounded to them."""
-    return f"{chance:.0%}" if 0.005 <= chance < 0.995 or chance in (0, 1) else f"{chance:.1%}"
+def percent(probability: float) -> str:
+    """Return a probability in percent; one that is neither 0 nor 1 is not rounded to them."""
+    return f"{probability:.0%}" if 0.005 <= probability < 0.995 or probability in (0, 1) else f"{probability:.1%}"
 
 
-def short(image: str) -> str:
-    """Give the number of an image named as the published ones are, else its name."""
+def short_name(image: str) -> str:
+    """Return the number of an image that is named like the published ones, or its name."""
     return image.removeprefix("BloodImage_").removesuffix(".jpg") if image.startswith("BloodImage_") else image
+
+
+def text_width(text: str, size: int = TEXT) -> float:
+    """Return the width in pixels of what `draw_text` draws."""
+    words = text.split(" ")
+    return sum(_font(size).getlength(word) for word in words) + _space(size) * (len(words) - 1)
+
+
+def draw_text(pen: ImageDraw.ImageDraw, at: tuple[float, float], text: str, color: str, size: int = TEXT) -> None:
+    """Draw one line, word by word: at this size, the font's own kerning swallows the space after a digit."""
+    x, y = at
+    for word in text.split(" "):
+        pen.text((x, y), word, color, _font(size))
+        x += _font(size).getlength(word) + _space(size)
 
 
 @cache
@@ -204,31 +156,8 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
 
 
-def _page(title: str, rows: Sequence[Row], columns: int = 0) -> Image.Image:
-    """Lay out rows of cards over the width of a page, each picture as wide as its column."""
-    columns = max([columns, 1, *(len(row.cards) for row in rows)])
-    wide = (WIDTH - 2 * _MARGIN - (columns - 1) * _GAP) // columns
-    heights = [_row_height(row, wide) for row in rows]
-    head = _MARGIN + round(_TITLE * 1.4)
-    page = Image.new("RGB", (WIDTH, head + sum(heights) + _MARGIN - _GAP), PAPER)
-    pen = ImageDraw.Draw(page)
-    pen.text((_MARGIN, _MARGIN - 8), title, INK, _font(_TITLE))
-    top = head
-    for row, height in zip(rows, heights, strict=True):
-        if row.heading:
-            pen.text((_MARGIN, top), row.heading, INK, _font(_TEXT))
-        for column, card in enumerate(row.cards):
-            left, upper = _MARGIN + column * (wide + _GAP), top + _heading_height(row)
-            tall = _picture_height(card, wide)
-            picture = Image.fromarray(np.ascontiguousarray(card.picture))
-            page.paste(picture.resize((wide, tall), Image.Resampling.BICUBIC), (left, upper))
-            for number, caption in enumerate(card.captions):
-                under = upper + tall + 3 + number * _LINE
-                room = wide - _font(_TEXT).getlength(caption.right)
-                pen.text((left, under), _fitted(caption.left, room), caption.color, _font(_TEXT))
-                pen.text((left + room, under), caption.right, caption.color, _font(_TEXT))
-        top += height
-    return page
+def _space(size: int) -> float:
+    return size * _SPACE / TEXT
 
 
 def _heading_height(row: Row) -> int:
@@ -245,26 +174,28 @@ def _row_height(row: Row, wide: int) -> int:
     return _heading_height(row) + max(cards, default=0) + 2 * _GAP
 
 
-def _fitted(text: str, room: float) -> str:
-    """Cut a text so that it keeps within its room, in pixels."""
-    if _font(_TEXT).getlength(text) <= room:
+def _fit(text: str, room: float) -> str:
+    """Shorten a text so that it fits into its room, in pixels."""
+    if text_width(text) <= room:
         return text
-    while text and _font(_TEXT).getlength(text + "...") > room:
+    while text and text_width(text + "…") > room:
         text = text[:-1]
-    return text + "..."
+    return text + "…"
 
 
 def _no_mistakes(title: str, cells: int) -> Image.Image:
-    """Draw a friendly face, so that nobody takes an empty page for a fault."""
+    """Draw a friendly face, so that nobody takes an empty page for a bug."""
     page = Image.new("RGB", (WIDTH, 300), PAPER)
     pen = ImageDraw.Draw(page)
-    pen.text((_MARGIN, _MARGIN - 8), title, INK, _font(_TITLE))
+    draw_text(pen, (_MARGIN, _MARGIN - 8), title, INK, TITLE)
     x, y = WIDTH // 2, 140
     pen.ellipse((x - 52, y - 52, x + 52, y + 52), outline=GOOD, width=5)
     pen.arc((x - 28, y - 24, x + 28, y + 30), 20, 160, fill=GOOD, width=5)
     for eye in (x - 18, x + 18):
         pen.ellipse((eye - 5, y - 19, eye + 5, y - 9), fill=GOOD)
-    text = f"No mistakes: {_count(cells, 'cell')}, and no wrong class."
-    pen.text((x, 235), text, INK, _font(_TITLE), anchor="mm")
-    pen.text((x, 265), "Harder cells would tell more.", FAINT, _font(_TEXT), anchor="mm")
+    for line, size, at in (
+        (f"No mistakes in {count(cells, 'cell')}.", TITLE, 222),
+        ("Harder cells would tell more.", TEXT, 257),
+    ):
+        draw_text(pen, (x - text_width(line, size) / 2, at), line, INK if size == TITLE else FAINT, size)
     return page

@@ -1,4 +1,4 @@
-"""`python -m bloodcells` is `bloodcells`."""
+"""Run the command line: `python -m bloodcells` is the same as `bloodcells`."""
 
 from bloodcells.cli.main import main
 

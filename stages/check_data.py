@@ -42,7 +42,9 @@ def _checks(params: Parameters) -> list[Check]:
         Cell(row["image"], row["label"], int(row["fold"])) for row in read_csv(paths.cells, ("image", "label", "fold"))
     ]
     splits = {
-        fold: [SplitRow(row["image"], row["label"], row["part"]) for row in read_csv(paths.split(fold), SplitRow._fields)]
+        fold: [
+            SplitRow(row["image"], row["label"], row["part"]) for row in read_csv(paths.split(fold), SplitRow._fields)
+        ]
         for fold in range(clean.n_splits)
     }
     dropped = read_csv(paths.chart("dropped"), ("reason",))

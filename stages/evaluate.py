@@ -31,7 +31,7 @@ from bloodcells.models.parameters import ModelParameters
 from bloodcells.models.provenance import describe_process, fingerprint
 from bloodcells.reporting.image_grid import Mistake, mistakes
 
-WORST = 15  # three rows of five
+WORST = 12  # three rows of four
 
 
 class Parameters(StageParameters):

@@ -65,9 +65,7 @@ def main() -> None:
                 continue
             results[model] = _play(heat, targets)
             title = f"{model} on {params.dataset}: where it looks"
-            image_grid(
-                pictures / f"{model}.png", title, _rows(p, partial(_side_by_side, cells, heat, frames)), COLUMNS
-            )
+            image_grid(pictures / f"{model}.png", title, _rows(p, partial(_side_by_side, cells, heat, frames)), COLUMNS)
             print(_describe(model, results[model]))
     write_table(paths.chart("pointing_game"), pointing_table(results))
 
@@ -116,8 +114,7 @@ def _rows(p: Predictions, picture: "partial[NDArray[np.uint8]]") -> list[Row]:
     """Lay out cells of each class that were predicted correctly, evenly spaced, then the worst mistakes."""
     rows = [
         Row(
-            "Right of each cell: the regions that contributed to the predicted class (Grad-CAM). "
-            "Ring: the maximum. Frame: the annotated cell.",
+            "Right of each cell: what contributed to the predicted class (Grad-CAM). Ring: maximum. Frame: annotated cell.",
             [Card(color_scale(320, 20), [Caption("nothing", "most")])],
         )
     ]
@@ -126,9 +123,7 @@ def _rows(p: Predictions, picture: "partial[NDArray[np.uint8]]") -> list[Row]:
         if len(correct):
             chosen = correct[np.unique(np.linspace(0, len(correct) - 1, COLUMNS).round().astype(int))]
             cards = [
-                Card(
-                    picture(p.images[row]), [Caption(short_name(p.images[row]), percent(p.probabilities[row, label]))]
-                )
+                Card(picture(p.images[row]), [Caption(short_name(p.images[row]), percent(p.probabilities[row, label]))])
                 for row in chosen
             ]
             rows.append(Row(f"{name}: {count(len(correct), 'cell')} correct", cards))

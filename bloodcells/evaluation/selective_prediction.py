@@ -17,7 +17,7 @@ from bloodcells.evaluation.calibration import (
 )
 from bloodcells.evaluation.intervals import Interval, wilson
 from bloodcells.inference.predictions import Predictions
-from bloodcells.inference.selective import SelectiveRule, confidence_of, rules_by_fold
+from bloodcells.inference.selective import SelectiveRule, cells_needed, confidence_of, rules_by_fold
 from bloodcells.inference.temperature import temperature_scaled
 
 Floats = NDArray[np.float64]
@@ -196,28 +196,20 @@ def selection_table(models: Mapping[str, SelectiveResult], target_error: float) 
 
     The row for all folds has no temperature and no threshold, since each fold has its own. Those of validation are the
     ones that `bloodcells predict` uses; its error rate is that on the very cells that the threshold was fitted on.
+    `cells_needed` is how many cells it takes to show the target error rate at all.
     """
     rows: list[tuple[object, ...]] = []
     for name, model in models.items():
         for fold, found in model.by_fold.items():
             rule = model.rules[fold]
-            rows.append((name, "test", str(fold), rule.temperature, rule.threshold, *_columns(found), target_error))
-        rows.append((name, "test", "all", np.nan, np.nan, *_columns(model.tested), target_error))
+            rows.append((name, "test", str(fold), rule.temperature, rule.threshold, *_columns(found)))
+        rows.append((name, "test", "all", np.nan, np.nan, *_columns(model.tested)))
         rule = model.rule
-        rows.append(
-            (name, "validation", "all", rule.temperature, rule.threshold, *_columns(model.validated), target_error)
-        )
+        rows.append((name, "validation", "all", rule.temperature, rule.threshold, *_columns(model.validated)))
     columns = ["model", "part", "fold", "temperature", "threshold", "cells", "accepted", "errors"]
-    columns += [
-        "coverage",
-        "coverage_low",
-        "coverage_high",
-        "error_rate",
-        "error_rate_low",
-        "error_rate_high",
-        "target",
-    ]
-    return pd.DataFrame(rows, columns=columns)
+    columns += ["coverage", "coverage_low", "coverage_high", "error_rate", "error_rate_low", "error_rate_high"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.assign(target=target_error, cells_needed=cells_needed(target_error))
 
 
 def _columns(found: Selection) -> tuple[float, ...]:

@@ -8,7 +8,7 @@ from scipy.ndimage import binary_erosion
 _RAMP = np.array([[255, 237, 160], [254, 178, 76], [240, 59, 32], [128, 0, 38]], np.float64)
 """Colors of heat from 0 to 1, of falling lightness: ColorBrewer's YlOrRd."""
 
-_OPACITY = 0.6  # of the strongest heat; none of it covers nothing
+_OPACITY = 0.5  # of the strongest heat; none of it covers nothing
 _MARK = (0, 255, 255)  # no heat has this color
 
 

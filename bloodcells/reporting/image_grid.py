@@ -87,7 +87,7 @@ def image_grid(path: Path, title: str, rows: Sequence[Row], columns: int = 0) ->
     write_png(path, page)
 
 
-def mistakes(path: Path, title: str, worst: Sequence[Mistake], n_wrong: int, n_cells: int, columns: int = 5) -> None:
+def mistakes(path: Path, title: str, worst: Sequence[Mistake], n_wrong: int, n_cells: int, columns: int = 4) -> None:
     """Write the worst mistakes.
 
     Args:
@@ -102,11 +102,16 @@ def mistakes(path: Path, title: str, worst: Sequence[Mistake], n_wrong: int, n_c
         write_png(path, _no_mistakes(title, n_cells))
         return
     cards = [
-        Card(one.pixels, mistake_captions(one.image, one.fold, one.actual, one.of_actual, one.predicted, one.of_predicted))
+        Card(
+            one.pixels,
+            mistake_captions(one.image, one.fold, one.actual, one.of_actual, one.predicted, one.of_predicted),
+        )
         for one in worst
     ]
     first = "" if n_wrong == len(worst) else f" The worst {len(worst)} are shown."
-    heading = f"{n_wrong} of {count(n_cells, 'cell')} misclassified.{first} Percentages: probabilities of the two classes."
+    heading = (
+        f"{n_wrong} of {count(n_cells, 'cell')} misclassified.{first} Percentages: probabilities of the two classes."
+    )
     rows = [Row("" if start else heading, cards[start : start + columns]) for start in range(0, len(cards), columns)]
     image_grid(path, title, rows, columns)
 

@@ -1,4 +1,4 @@
-"""Tables, paragraphs and figures of GitHub's Markdown that read as well as plain text."""
+"""Numbers and tables as text: GitHub's Markdown that also reads well in a terminal."""
 
 import textwrap
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ WIDTH = 80
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], names: int = 1) -> str:
-    """Give a table whose first columns, so many, hold names, to the left, and whose others figures, to the right."""
+    """Return an aligned table; the first `names` columns hold names, on the left, the others figures, on the right."""
     wide = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
     rule = ["-" * width if column < names else "-" * (width - 1) + ":" for column, width in enumerate(wide)]
     return "\n".join(
@@ -21,16 +21,26 @@ def paragraph(*sentences: str, width: int = WIDTH) -> str:
     return textwrap.fill(" ".join(sentences), width, break_long_words=False, break_on_hyphens=False)
 
 
-def item(*sentences: str) -> str:
+def item(*sentences: str, width: int = WIDTH) -> str:
     """Wrap sentences into an item of a list, its further lines indented."""
-    return textwrap.indent(paragraph(*sentences, width=WIDTH - 2), "  ").replace("  ", "- ", 1)
+    return textwrap.indent(paragraph(*sentences, width=width - 2), "  ").replace("  ", "- ", 1)
 
 
-def listed(words: Sequence[str]) -> str:
-    """Give words as a list within a sentence."""
+def join(words: Sequence[str]) -> str:
+    """Join words with commas and "and"."""
     return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
-def percent(share: float, digits: int = 1) -> str:
-    """Give a share in percent."""
-    return f"{100 * share:.{digits}f} %"
+def percent(fraction: float, digits: int = 1) -> str:
+    """Return a fraction in percent."""
+    return f"{100 * fraction:.{digits}f} %"
+
+
+def interval(value: float, low: float, high: float) -> str:
+    """Return a value with its interval, to three digits."""
+    return "{:.3f} ({:.3f} to {:.3f})".format(*(round(number, 3) + 0.0 for number in (value, low, high)))  # no "-0.000"
+
+
+def p_value(p: float) -> str:
+    """Return a p value for a sentence: "p = 0.012", "p < 0.0001"."""
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.3g}"

@@ -1,69 +1,111 @@
-"""`bloodcells plots`: make the pages of `dvc plots` work without a network, or draw their charts into files."""
+"""`bloodcells plots`: make the pages of `dvc plots` work offline, or draw their charts into files."""
 
 import argparse
-import io
+import json
+import os
 import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image
-
+from bloodcells.cli.arguments import folder_to_write
 from bloodcells.cli.git import repository
-from bloodcells.cli.main import folder_to_write
-from bloodcells.cli.plots.charts import charts, dvc
 from bloodcells.core.errors import InputError
 from bloodcells.core.files import write_text
-from bloodcells.reporting.style import write_png
-from bloodcells.reporting.vega import png, scripts, svg
+from bloodcells.reporting.vega import draw_spec, hide_single_revision, page_scripts
 
 TEMPLATE = Path(".dvc", "plots", "page.html")
-"""The page as the project writes it. Where there is no other, DVC puts its own script tags into it; they fetch Vega."""
+"""The page as committed. Where there is no other, DVC fills in script tags that load Vega from the network."""
 
 PAGE = Path(".dvc", "page.html")
-"""The same with Vega in it. Git ignores it, and no more than this clone's own configuration names it."""
+"""The same page with Vega inside; ignored by git, and used by this clone only."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the command takes."""
-    acts = parser.add_subparsers(dest="act", required=True, metavar="ACT")
-    acts.add_parser("offline", help="from now on the pages of `dvc plots` in this clone need no network")
-    pictures = acts.add_parser("pictures", help="draw the charts of `dvc plots` into files, without a browser")
+    """Add the arguments of the command."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("offline", help="make the pages of `dvc plots` in this clone work without a network")
+    pictures = actions.add_parser("pictures", help="draw the charts of `dvc plots` into files, without a browser")
     pictures.add_argument("folder", type=folder_to_write, metavar="DIR", help="where to write")
     pictures.add_argument(
         "revisions", nargs="*", metavar="REVISION", help="as in `dvc plots diff` (default: the working tree alone)"
     )
-    pictures.add_argument("--svg", action="store_true", help="write SVG, not PNG")
+    pictures.add_argument("--svg", action="store_true", help="write SVG instead of PNG")
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Do what is asked.
+    """Run the action.
 
     Raises:
-        InputError: no repository, no such revision, nothing to draw, or no page to fill.
+        InputError: there is no repository, no such revision, nothing to draw, or no page to fill.
     """
     root = repository(Path.cwd())
-    if arguments.act == "offline":
+    if arguments.action == "offline":
         go_offline(root)
     else:
-        draw(root, arguments.folder, arguments.revisions, arguments.svg)
+        draw(root, arguments.folder, arguments.revisions, ".svg" if arguments.svg else ".png")
 
 
 def go_offline(root: Path) -> None:
-    """Write the page that holds Vega, and let DVC use it in this clone."""
+    """Write the page with Vega inside, and let DVC use it in this clone."""
     try:
         template = (root / TEMPLATE).read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise InputError(f"{TEMPLATE} is missing: `git checkout {TEMPLATE}` brings it back") from None
-    write_text(root / PAGE, template.replace("{scripts}", scripts()))
-    dvc(root, "config", "--local", "plots.html_template", PAGE.name)  # DVC takes it from its own folder
-    print("`dvc plots show` and `dvc plots diff` now write pages that need no network")
+        raise InputError(f"{TEMPLATE} is missing: `git checkout {TEMPLATE}` restores it") from None
+    write_text(root / PAGE, template.replace("{scripts}", page_scripts()))
+    _dvc(root, "config", "--local", "plots.html_template", PAGE.name)  # relative to .dvc
+    print("`dvc plots show` and `dvc plots diff` now work offline")
 
 
-def draw(root: Path, folder: Path, revisions: list[str], as_svg: bool) -> None:
-    """Write each chart as a file that is called like its table, and print the paths."""
+def draw(root: Path, folder: Path, revisions: Sequence[str], suffix: str) -> None:
+    """Draw each chart into a file named after its table, and print the paths."""
     for name, chart in charts(root, revisions).items():
-        path = folder / (re.sub(r"\W+", "-", name.removesuffix(".csv")) + (".svg" if as_svg else ".png"))
-        if as_svg:
-            write_text(path, svg(chart))
-        else:
-            write_png(path, Image.open(io.BytesIO(png(chart))).convert("RGB"))
+        path = folder / (re.sub(r"\W+", "-", name.removesuffix(".csv")) + suffix)
+        draw_spec(chart, path)
         print(path)
+
+
+def charts(root: Path, revisions: Sequence[str]) -> dict[str, str]:
+    """Return the charts of a repository as Vega-Lite JSON, by DVC's names for them, without its pictures.
+
+    Args:
+        root: the repository.
+        revisions: none for the working tree alone, one to compare it with, or several.
+
+    Raises:
+        InputError: there is no such revision, or nothing to draw.
+    """
+    which = ("diff", *revisions) if revisions else ("show",)
+    with tempfile.TemporaryDirectory(prefix="plots-") as scratch:  # DVC copies the pictures there
+        output = json.loads(_dvc(root, "plots", *which, "--json", "--out", scratch) or "{}")
+    found = {
+        name: json.dumps(hide_single_revision(item["content"]))
+        for name, items in output.get("data", {}).items()
+        for item in items
+        if item["type"] == "vega"
+    }
+    if not found:
+        raise InputError("there is nothing to draw: run `dvc repro`, which writes the tables of the charts")
+    return found
+
+
+def _dvc(root: Path, *arguments: str) -> str:
+    """Run DVC and return its output.
+
+    Raises:
+        InputError: DVC fails; the message is its own.
+    """
+    result = subprocess.run(
+        [sys.executable, "-P", "-m", "dvc", *arguments],  # -P: a file there may have the name of a module
+        cwd=root,
+        env=os.environ | {"DVC_NO_ANALYTICS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode:
+        message = (result.stderr.strip() or "no message").splitlines()[0].removeprefix("ERROR: ")
+        raise InputError(f"`dvc {' '.join(arguments[:2])}` failed: {message}")
+    return result.stdout

@@ -38,9 +38,7 @@ def main() -> None:
 
 def _checks(params: Parameters) -> list[Check]:
     paths, clean = params.paths, params.clean
-    cells = [
-        Cell(row["image"], row["label"], int(row["fold"])) for row in read_csv(paths.cells, ("image", "label", "fold"))
-    ]
+    cells = [Cell(row["image"], row["label"], int(row["fold"])) for row in read_csv(paths.cells, Cell._fields)]
     splits = {
         fold: [
             SplitRow(row["image"], row["label"], row["part"]) for row in read_csv(paths.split(fold), SplitRow._fields)

@@ -114,7 +114,7 @@ def _rows(p: Predictions, picture: "partial[NDArray[np.uint8]]") -> list[Row]:
     """Lay out cells of each class that were predicted correctly, evenly spaced, then the worst mistakes."""
     rows = [
         Row(
-            "Right of each cell: what contributed to the predicted class (Grad-CAM). Ring: maximum. Frame: annotated cell.",
+            "Right of each cell: what contributed to the class (Grad-CAM). Ring: maximum. Frame: annotated cell.",
             [Card(color_scale(320, 20), [Caption("nothing", "most")])],
         )
     ]

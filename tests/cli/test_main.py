@@ -8,7 +8,7 @@ from bloodcells.cli.main import COMMANDS, main
 
 HELP = """
 import sys
-from bloodcells.cli import main
+from bloodcells.cli.main import main
 try:
     main({words})
 except SystemExit as ended:
@@ -17,22 +17,22 @@ except SystemExit as ended:
 
 
 @pytest.mark.parametrize("words", [["--help"], ["predict", "--help"]])
-def test_help_needs_none_of_the_libraries(words: list[str]) -> None:
+def test_help_imports_no_heavy_library(words: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", HELP.format(words=words)], capture_output=True, text=True, check=True)
-    *told, last = done.stdout.splitlines()
+    *lines, last = done.stdout.splitlines()
     assert last == "0"
-    assert any("diagnosis" in line.lower() for line in told)
+    assert any("diagnosis" in line.lower() for line in lines)
 
 
 def test_all_commands_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
-    told = capsys.readouterr().out
-    assert all(f"    {name} " in told for name in COMMANDS)
+    text = capsys.readouterr().out
+    assert all(f"    {name} " in text for name in COMMANDS)
 
 
 @pytest.mark.parametrize("words", [[], ["predicct"], ["predict"], ["predict", ""]])
-def test_what_is_not_understood_ends_with_status_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_usage_exits_with_status_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(words)
     assert ended.value.code == 2
@@ -40,7 +40,7 @@ def test_what_is_not_understood_ends_with_status_2(words: list[str], capsys: pyt
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_each_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_command_has_a_help_text(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main([name, "--help"])
     assert ended.value.code == 0
@@ -48,18 +48,18 @@ def test_each_command_explains_itself(name: str, capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["review", "HEAD", "--output", "folder"], "'folder' is a folder: name a file"),
-        (["review", "HEAD", "--html", "file/page.html"], "'file' is a file, and no folder"),
+        (["review", "HEAD", "--html", "file/page.html"], "'file' is a file, not a folder"),
         (["review", "HEAD", "--comment", "folder"], "'folder' is a folder"),
-        (["predict", "a.jpg", "--explain", "file"], "'file' is a file, and no folder"),
-        (["predict", "a.jpg", "--explain", "file/deep/er"], "'file' is a file, and no folder"),
-        (["plots", "pictures", "file"], "'file' is a file, and no folder"),
+        (["predict", "a.jpg", "--explain", "file"], "'file' is a file, not a folder"),
+        (["predict", "a.jpg", "--explain", "file/deep/er"], "'file' is a file, not a folder"),
+        (["plots", "pictures", "file"], "'file' is a file, not a folder"),
     ],
 )
-def test_a_place_that_can_t_be_written_to_is_told_before_the_work(
-    words: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_an_output_path_that_cannot_be_written_is_refused_before_the_work(
+    words: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
@@ -67,4 +67,4 @@ def test_a_place_that_can_t_be_written_to_is_told_before_the_work(
     with pytest.raises(SystemExit) as ended:
         main(words)
     assert ended.value.code == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from bloodcells.cli.main import folder_to_write
+from bloodcells.cli.arguments import folder_to_write
 from bloodcells.cli.predict.images import find_sources
 from bloodcells.cli.predict.model_choice import find_model
 

@@ -12,8 +12,8 @@ from urllib.parse import unquote
 
 from pydantic import BaseModel, ValidationError
 
+from bloodcells.cli.arguments import file_to_write
 from bloodcells.cli.git import changed_lines, lay_out, merge_base, repository, revision, working_tree
-from bloodcells.cli.main import file_to_write
 from bloodcells.cli.review.changes import code_changes, parameter_changes, pin_changes
 from bloodcells.cli.review.findings import REASONS, Review, compare, failures
 from bloodcells.cli.review.lock_status import freshness

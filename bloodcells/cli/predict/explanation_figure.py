@@ -1,4 +1,4 @@
-"""The pictures that explain answers: the smear, what the network was shown of it, and what spoke for the class."""
+"""Explanation figures: the image, the network's input, and what contributed to the prediction."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -7,17 +7,18 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import nn
 
 from bloodcells.cli.predict.images import Source
 from bloodcells.cli.predict.model import NOTICE, Model
-from bloodcells.cli.predict.predictions import ABSTAINS, Answer
-from bloodcells.cli.predict.preprocessing import Seen
+from bloodcells.cli.predict.predictions import ABSTAINS, Prediction
+from bloodcells.cli.predict.preprocessing import Sample
 from bloodcells.core.geometry import Box
 from bloodcells.evaluation.grad_cam import grad_cam
 from bloodcells.models.normalization import normalize
 from bloodcells.reporting.heatmaps import overlay
+from bloodcells.reporting.image_grid import TITLE, draw_text, text_width
 from bloodcells.reporting.style import ALARM, CLASS_COLORS, FAINT, INK, PAPER, write_png
 
 PANEL = 300
@@ -25,15 +26,15 @@ PANEL = 300
 
 _MARGIN, _GAP, _LINE = 24, 12, 23
 _WIDTH = 2 * _MARGIN + 3 * PANEL + 2 * _GAP
-_LETTERS = 112  # in a line of that width
-_NAMES, _FIGURES = 120, 60  # widths of the columns at both sides of the bars
+_LETTERS = 112  # per line
+_NAMES, _FIGURES = 120, 60  # widths of the columns on both sides of the bars
 
 
 class Explainer:
-    """Writes a picture of each answer for which a cell was seen."""
+    """Write a figure for each prediction for which a cell was found."""
 
     side = PANEL
-    """How wide or high the smears must be that are kept with the answers, in pixels."""
+    """Longer side of the thumbnails that it needs, in pixels."""
 
     def __init__(self, folder: Path, model: Model, network: nn.Module) -> None:
         self._folder = folder
@@ -41,57 +42,66 @@ class Explainer:
         self._network = network
         self._device = next(network.parameters()).device
 
-    def explain(self, answered: Sequence[tuple[Source, Answer]]) -> None:
-        """Write the pictures of some answers.
+    def explain(self, predictions: Sequence[tuple[Source, Prediction]]) -> None:
+        """Write the figures of some predictions.
 
         Raises:
-            InputError: the network has no maps of features that could be weighed.
+            InputError: the network has no feature maps that Grad-CAM could weight.
         """
-        shown = [(source, one, one.seen, one.seen.shown) for source, one in answered if one.seen and one.seen.shown]
+        shown = [
+            (source, one, one.sample, one.sample.model_input)
+            for source, one in predictions
+            if one.sample and one.sample.model_input
+        ]
         if not shown:
             return
         checkpoint = self._model.predictor.checkpoint
         pixels = torch.from_numpy(np.stack([part.pixels for *_, part in shown])).permute(0, 3, 1, 2)
-        images = normalize(pixels.to(self._device), checkpoint.mean, checkpoint.deviation)
+        images = normalize(pixels.to(self._device), checkpoint.mean, checkpoint.std)
         heat = grad_cam(self._network, images, [checkpoint.classes.index(one.likeliest) for _, one, *_ in shown])
-        for (source, one, seen, part), of_cell in zip(shown, heat, strict=True):
+        for (source, one, sample, part), of_cell in zip(shown, heat, strict=True):
             panels = {
-                "The smear, and what of it was used": _framed(seen, part.box),
-                "What the network was shown": _panel(part.pixels),
-                f"What spoke for {one.likeliest} (Grad-CAM)": _panel(overlay(part.pixels, of_cell)),
+                "The image, and the part that was used": _framed(sample, part.box),
+                "The network's input": _panel(part.pixels),
+                f"Contributions to {one.likeliest} (Grad-CAM)": _panel(overlay(part.pixels, of_cell)),
             }
             page = _page(source.path.name, one, panels, f"{self._model.describe()} {NOTICE}")
             write_png(self._folder / source.picture, page)
 
 
-def _page(name: str, answer: Answer, panels: Mapping[str, Image.Image], foot: str) -> Image.Image:
-    """Lay out the verdict, the panels, the probabilities as bars, and what speaks against an answer."""
-    told = [*answer.reasons, *(f"warning: {warning}" for warning in answer.warnings)]
-    told_lines = [line for text in told for line in textwrap.wrap(text, _LETTERS)]
+def _page(name: str, prediction: Prediction, panels: Mapping[str, Image.Image], foot: str) -> Image.Image:
+    """Lay out the verdict, the panels, the probabilities as bars, and the reasons and warnings."""
+    notes = [*prediction.reasons, *(f"warning: {warning}" for warning in prediction.warnings)]
+    note_lines = [line for text in notes for line in textwrap.wrap(text, _LETTERS)]
     foot_lines = textwrap.wrap(foot, _LETTERS)
-    text, title = ImageFont.load_default(16), ImageFont.load_default(24)
     top = _MARGIN + 2 * _LINE
     bars = top + PANEL + 2 * _LINE
-    below = bars + _LINE * len(answer.probabilities) + _LINE // 2
-    page = Image.new("RGB", (_WIDTH, below + _LINE * (len(told_lines) + len(foot_lines)) + _LINE // 2 + _MARGIN), PAPER)
+    below = bars + _LINE * len(prediction.probabilities) + _LINE // 2
+    height = below + _LINE * (len(note_lines) + len(foot_lines)) + _LINE // 2 + _MARGIN
+    page = Image.new("RGB", (_WIDTH, height), PAPER)
     pen = ImageDraw.Draw(page)
-    pen.text((_MARGIN, _MARGIN - 6), answer.verdict, ALARM if answer.verdict == ABSTAINS else INK, title)
-    pen.text((_WIDTH - _MARGIN, _MARGIN), name[-_LETTERS // 2 :], FAINT, text, anchor="ra")
+
+    def on_the_right(y: float, text: str, color: str) -> None:
+        draw_text(pen, (_WIDTH - _MARGIN - text_width(text), y), text, color)
+
+    draw_text(pen, (_MARGIN, _MARGIN - 6), prediction.verdict, ALARM if prediction.verdict == ABSTAINS else INK, TITLE)
+    on_the_right(_MARGIN, name[-_LETTERS // 2 :], FAINT)
     for number, (caption, picture) in enumerate(panels.items()):
         left = _MARGIN + number * (PANEL + _GAP)
         page.paste(picture, (left, top))
-        pen.text((left, top + PANEL + 4), caption, INK, text)
+        draw_text(pen, (left, top + PANEL + 4), caption, INK)
     room = _WIDTH - 2 * _MARGIN - _NAMES - _FIGURES
-    for number, (label, chance) in enumerate(answer.probabilities.items()):
+    for number, (label, probability) in enumerate(prediction.probabilities.items()):
         line, start = bars + number * _LINE, _MARGIN + _NAMES
-        pen.text((_MARGIN, line), label, INK, text)
-        pen.rectangle((start, line + 4, start + round(room * chance), line + 15), CLASS_COLORS.get(label, FAINT))
-        pen.text((_WIDTH - _MARGIN, line), f"{chance:.3f}", INK, text, anchor="ra")
-    for number, line_of_text in enumerate(told_lines):
-        pen.text((_MARGIN, below + number * _LINE), line_of_text, ALARM, text)
-    below += _LINE * len(told_lines) + _LINE // 2
-    for number, line_of_text in enumerate(foot_lines):
-        pen.text((_MARGIN, below + number * _LINE), line_of_text, FAINT, text)
+        draw_text(pen, (_MARGIN, line), label, INK)
+        end = start + round(room * probability)
+        pen.rectangle((start, line + 4, end, line + 15), CLASS_COLORS.get(label, FAINT))
+        on_the_right(line, f"{probability:.3f}", INK)
+    for number, text in enumerate(note_lines):
+        draw_text(pen, (_MARGIN, below + number * _LINE), text, ALARM)
+    below += _LINE * len(note_lines) + _LINE // 2
+    for number, text in enumerate(foot_lines):
+        draw_text(pen, (_MARGIN, below + number * _LINE), text, FAINT)
     return page
 
 
@@ -99,12 +109,12 @@ def _panel(pixels: NDArray[np.uint8]) -> Image.Image:
     return Image.fromarray(pixels).resize((PANEL, PANEL), Image.Resampling.BICUBIC)
 
 
-def _framed(seen: Seen, box: Box) -> Image.Image:
-    """Frame the part of the smear that was used, in a panel of its own."""
+def _framed(sample: Sample, box: Box) -> Image.Image:
+    """Draw a frame around the part of the image that was used."""
     panel = Image.new("RGB", (PANEL, PANEL), PAPER)
-    panel.paste(seen.smear, (0, (PANEL - seen.smear.height) // 2))
-    scale = seen.smear.width / seen.size[0]
+    down = (PANEL - sample.thumbnail.height) // 2
+    panel.paste(sample.thumbnail, (0, down))
+    scale = sample.thumbnail.width / sample.size[0]
     left, top, right, bottom = (round(edge * scale) for edge in (box.left, box.top, box.right, box.bottom))
-    down = (PANEL - seen.smear.height) // 2
     ImageDraw.Draw(panel).rectangle((left, top + down, right - 1, bottom - 1 + down), outline=INK, width=2)
     return panel

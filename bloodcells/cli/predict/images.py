@@ -1,4 +1,4 @@
-"""Which images are meant: files as they are named, and those in folders."""
+"""The images to classify: files as named, and those in folders."""
 
 import os
 from collections import Counter
@@ -9,25 +9,25 @@ from pathlib import Path
 from bloodcells.core.errors import InputError
 
 SUFFIXES = (".bmp", ".gif", ".jp2", ".jpe", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
-"""By these an image in a folder is known; a file that is named itself may have any name."""
+"""Suffixes of images in folders; a file that is named itself may have any suffix."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """An image's file, and the path below a folder of pictures that is kept for its own: no other image has it."""
+    """An image's file, and a path for its explanation figure, relative to their folder, that no other image has."""
 
     path: Path
     picture: Path
 
 
 def find_sources(named: Sequence[Path], apart: Path | None = None) -> list[Source]:
-    """List the images that are meant, each once: files in the order named, those of a folder by their path.
+    """List the images, each once: files in the order named, those of a folder sorted by path.
 
-    Folders are searched with all below them. What is hidden, or no image by its suffix, is passed over.
+    Folders are searched recursively. Hidden files, and those without a suffix of an image, are skipped.
 
     Args:
         named: files and folders; a file need not exist.
-        apart: a folder that is not searched: the one that pictures are written to.
+        apart: a folder not to search: that of the explanation figures.
 
     Raises:
         InputError: a folder holds no image, or can't be read.
@@ -39,7 +39,9 @@ def find_sources(named: Sequence[Path], apart: Path | None = None) -> list[Sourc
             continue
         inside = sorted(_images(path, apart))
         if not inside:
-            raise InputError(f"{path} holds no image ({', '.join(SUFFIXES)}): name a folder that does, or the files")
+            raise InputError(
+                f"{path} contains no images ({', '.join(SUFFIXES)}): name a folder that does, or the files"
+            )
         for image in inside:
             below.setdefault(image, image.relative_to(path))
     taken: Counter[Path] = Counter()

@@ -1,19 +1,73 @@
-"""The model that answers, and how far its probabilities can be believed."""
+"""Which model predicts: where a run leaves its predictors, which of them is the default, and how reliable it is."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
-
-from torch import nn
+from typing import TYPE_CHECKING
 
 from bloodcells.core.errors import InputError
-from bloodcells.inference.predictor import Predictor
-from bloodcells.inference.selective import DIGITS, cells_needed
-from bloodcells.models.checkpoints import Checkpoint
-from bloodcells.models.weights import read
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from bloodcells.inference.predictor import Predictor
 
 NOTICE = "Not for diagnosis."
 
-_VIEWS = 8  # of a plain checkpoint, which says nothing of them: as many as the pipeline tests with
+_TTA = 8  # for a plain checkpoint, which does not say: as the pipeline tests
+
+
+def find_model(which: str | None) -> Path:
+    """Return the file of a model.
+
+    Args:
+        which: a path, or the name of a model of the run in this folder; None for the model of that run with the lowest
+            validation loss. (Not the most accurate in the test: that would be selecting on the test set.)
+
+    Raises:
+        InputError: there is no such model.
+    """
+    if which and (Path(which).is_file() or Path(which).name != which or which.endswith(".ckpt")):
+        return Path(which)
+    if not Path("params.yaml").is_file():
+        what = f"{which!r} is not a file, and" if which else "--model is missing, and"
+        raise InputError(
+            f"{what} this folder is not the root of the project, where the models of a run would be: give --model the "
+            "path of a predictor (artifacts/DATASET/predictors/MODEL.ckpt) or of a checkpoint"
+        )
+    # pydantic, which a path does not need
+    from bloodcells.core.parameters import ModelNames, StageParameters, read_parameters  # noqa: PLC0415
+
+    class Parameters(StageParameters):
+        models: ModelNames
+
+    params = read_parameters(Parameters)
+    dataset, paths = params.dataset, params.paths
+    made = {path.stem: path for path in sorted(paths.predictor("*").parent.glob("*.ckpt"))}
+    if not made:
+        raise InputError(f"the run on {dataset} has no predictor yet: run `dvc repro`, or give --model a path")
+    if which:
+        if which not in made:
+            remedy = ": run `dvc repro`, which writes it" if which in params.models else ""
+            raise InputError(f"the run on {dataset} has no predictor {which!r} (it has {', '.join(made)}){remedy}")
+        return made[which]
+    present = [name for name in made if name in params.models]  # not what a removed model has left
+    if not present:
+        raise InputError(
+            f"no model of params.yaml has a predictor yet: run `dvc repro`, or use --model {next(iter(made))}"
+        )
+    losses = {name: _validation_loss(paths.metrics(name)) for name in present}
+    return made[min(losses, key=lambda name: losses[name])]
+
+
+def _validation_loss(metrics: Path) -> float:
+    try:
+        return float(json.loads(metrics.read_text(encoding="utf-8"))["validation_loss"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else type(error).__name__
+        raise InputError(
+            f"{metrics} has no validation loss ({reason}): run `dvc repro`, or choose a model with --model"
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -23,26 +77,33 @@ class Model:
     Those of a plain checkpoint are not: its temperature is 1 and its threshold 0.
     """
 
-    predictor: Predictor
+    predictor: "Predictor"
     calibrated: bool
 
     def describe(self) -> str:
-        """Say in a sentence how far its probabilities can be believed, and when it answers."""
+        """Say in a sentence how far to trust its probabilities, and when it abstains."""
+        from bloodcells.inference.selective import DIGITS, cells_needed  # noqa: PLC0415 (SciPy)
+
         own = self.predictor
         if not self.calibrated:
-            return f"{own.name}, a plain checkpoint: not calibrated, and it answers however unsure it is."
-        few = own.cells < cells_needed(own.risk)
-        fitted = f"calibrated on {own.cells} cells{', too few to rely on' if few else ''}"
-        kept = f"on these at most {100 * own.risk:g} % of its answers are wrong"
+            return f"{own.name}, a plain checkpoint: not calibrated, and it never abstains because of low confidence."
+        few = own.calibration_cells < cells_needed(own.target_error)
+        fitted = f"calibrated on {own.calibration_cells} cells{', too few to rely on' if few else ''}"
+        target = f"{100 * own.target_error:g} %"
         if own.threshold > 1:
-            return f"{own.name}, {fitted}: it never answers, since no confidence shows that {kept}."
-        return f"{own.name}, {fitted}: it answers from a confidence of {own.threshold:.{DIGITS}f}, so that {kept}."
+            return (
+                f"{own.name}, {fitted}: it rejects all images, because no threshold meets a target of {target} errors."
+            )
+        return (
+            f"{own.name}, {fitted}: it accepts predictions with a confidence of at least {own.threshold:.{DIGITS}f}, "
+            f"for a target of at most {target} errors among them."
+        )
 
-    def network(self) -> nn.Module:
-        """Build its network, ready to evaluate, on a GPU if there is one.
+    def network(self) -> "nn.Module":
+        """Build its network in evaluation mode, on a GPU if there is one.
 
         Raises:
-            InputError: the weights are not those of the architecture that is named with them.
+            InputError: the weights belong to another architecture.
         """
         checkpoint = self.predictor.checkpoint
         try:
@@ -58,18 +119,19 @@ def load_model(path: Path) -> Model:
     """Load a predictor, or a plain checkpoint of a training.
 
     Raises:
-        InputError: no such file, or neither of the two.
+        InputError: the file is missing, or neither of the two.
     """
+    from bloodcells.inference.predictor import Predictor  # noqa: PLC0415 (PyTorch)
+    from bloodcells.models.checkpoints import Checkpoint  # noqa: PLC0415
+    from bloodcells.models.weights import read_weights  # noqa: PLC0415
+
     try:
+        return Model(Predictor.load(path), calibrated=True)
+    except InputError as not_a_predictor:
         try:
-            return Model(Predictor.load(path), calibrated=True)
-        except InputError as no_predictor:
-            try:
-                checkpoint = Checkpoint.load(path)
-            except InputError:
-                if "checkpoint" in read(path):  # it is a predictor, though not of this version
-                    raise no_predictor from None
-                raise
-    except (AttributeError, TypeError) as error:  # torch reads some texts as broken pickles
-        raise InputError(f"{path} holds no model ({error}): give the path of a predictor or a checkpoint") from None
-    return Model(Predictor(checkpoint.architecture, checkpoint, 1.0, 0.0, 1.0, 0, _VIEWS, None, None), calibrated=False)
+            checkpoint = Checkpoint.load(path)
+        except InputError:
+            if "checkpoint" in read_weights(path):  # a predictor, but of another version
+                raise not_a_predictor from None
+            raise
+    return Model(Predictor(checkpoint.architecture, checkpoint, 1.0, 0.0, 1.0, 0, _TTA, None, None), calibrated=False)

@@ -1,4 +1,4 @@
-"""The answer for a smear: a class, or why there is none."""
+"""Predictions for images: a class, or the reasons for abstaining."""
 
 import os
 from collections import deque
@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 from torch import nn
 
-from bloodcells.cli.predict.preprocessing import Seen, look
+from bloodcells.cli.predict.preprocessing import Sample, preprocess
 from bloodcells.core.errors import InputError
 from bloodcells.inference.predictor import Predictor
 from bloodcells.inference.probabilities import predict
@@ -20,68 +20,68 @@ from bloodcells.inference.selective import DIGITS
 from bloodcells.inference.temperature import temperature_scaled
 
 ABSTAINS, ERROR = "abstains", "error"
-"""What is said in the place of a class."""
+"""Verdicts other than a class."""
 
 BATCH = 32
-"""Images that the network is shown at a time."""
+"""Images per pass through the network."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What is said of one image.
+class Prediction:
+    """The prediction for one image.
 
     Attributes:
         verdict: a class, `ABSTAINS` or `ERROR`.
         reasons: why there is no class.
-        likeliest: the class of the largest probability; empty if the network was shown nothing.
-        probabilities: of each class; empty if the network was shown nothing.
-        seen: what the network was shown; None if the image can't be read.
+        likeliest: the most probable class; empty if the network got no input.
+        probabilities: of each class; empty if the network got no input.
+        sample: the preprocessed image; None if it can't be read.
     """
 
     verdict: str
     reasons: tuple[str, ...]
     likeliest: str
     probabilities: dict[str, float]
-    seen: Seen | None
+    sample: Sample | None
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Why it should be taken with care."""
-        return self.seen.warnings if self.seen else ()
+        """Why to be careful with it."""
+        return self.sample.warnings if self.sample else ()
 
 
-def answer(
+def predict_images(
     paths: Iterable[Path], predictor: Predictor, network: nn.Module, *, thumbnail: int = 1, batch: int = BATCH
-) -> Iterator[list[Answer]]:
-    """Give the answers for images in their order, a batch at a time.
+) -> Iterator[list[Prediction]]:
+    """Yield the predictions for images in their order, batch by batch.
 
-    Images are opened in threads while the network is at work on those before them. One that can't be read has the
-    error for an answer, and stops nothing.
+    Threads open images while the network works on those before them. An image that can't be read gets an error as its
+    prediction, and the others go on.
 
     Args:
         paths: the images.
-        predictor: how they are cut and how the probabilities are read.
+        predictor: how to crop them, and how to interpret the probabilities.
         network: of the predictor's checkpoint, in evaluation mode, on any device.
-        thumbnail: largest side of the smears that are kept with the answers, in pixels.
+        thumbnail: longer side of the thumbnails that are kept, in pixels.
         batch: images at a time.
     """
 
-    def see(path: Path) -> Seen | InputError:
+    def read(path: Path) -> Sample | InputError:
         try:
-            return look(path, predictor, thumbnail)
+            return preprocess(path, predictor, thumbnail)
         except InputError as error:
             return InputError(str(error).removeprefix(f"{path} "))
 
-    opened = _ahead(see, paths, 2 * batch)
-    while group := list(islice(opened, batch)):
-        yield _answers(group, predictor, network)
+    samples = _map_ahead(read, paths, 2 * batch)
+    while group := list(islice(samples, batch)):
+        yield _predict_group(group, predictor, network)
 
 
-def _ahead(function: Callable[[Item], Result], items: Iterable[Item], count: int) -> Iterator[Result]:
-    """Map in threads and in order, at most so many items ahead of what was asked for."""
+def _map_ahead(function: Callable[[Item], Result], items: Iterable[Item], count: int) -> Iterator[Result]:
+    """Map in threads, in order, at most `count` items ahead of the consumer."""
     pool = ThreadPoolExecutor(os.cpu_count())
     waiting: deque[Future[Result]] = deque()
     try:
@@ -91,34 +91,32 @@ def _ahead(function: Callable[[Item], Result], items: Iterable[Item], count: int
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-    finally:  # an interrupt does not wait for what nobody asks for any more
+    finally:  # an interrupt does not wait for results that nobody needs any more
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _answers(group: Sequence[Seen | InputError], predictor: Predictor, network: nn.Module) -> list[Answer]:
+def _predict_group(group: Sequence[Sample | InputError], predictor: Predictor, network: nn.Module) -> list[Prediction]:
     checkpoint = predictor.checkpoint
-    shown = [seen.shown.pixels for seen in group if isinstance(seen, Seen) and seen.shown]
+    inputs = [one.model_input.pixels for one in group if isinstance(one, Sample) and one.model_input]
     rows: Iterator[list[float]] = iter(())
-    if shown:
-        raw = predict(network, np.stack(shown), checkpoint, predictor.views)
+    if inputs:
+        raw = predict(network, np.stack(inputs), checkpoint, predictor.tta)
         rows = iter(temperature_scaled(raw, predictor.temperature).round(DIGITS).tolist())
-    made = []
-    for seen in group:
-        if isinstance(seen, InputError):
-            made.append(Answer(ERROR, (str(seen),), "", {}, None))
+    predictions = []
+    for one in group:
+        if isinstance(one, InputError):
+            predictions.append(Prediction(ERROR, (str(one),), "", {}, None))
             continue
-        probabilities = dict(zip(checkpoint.classes, next(rows), strict=True)) if seen.shown else {}
-        made.append(judge(seen, probabilities, predictor.threshold))
-    return made
+        probabilities = dict(zip(checkpoint.classes, next(rows), strict=True)) if one.model_input else {}
+        predictions.append(decide(one, probabilities, predictor.threshold))
+    return predictions
 
 
-def judge(seen: Seen, probabilities: dict[str, float], threshold: float) -> Answer:
-    """Give the likeliest class, unless there are doubts about the smear or its probability is below the threshold."""
+def decide(sample: Sample, probabilities: dict[str, float], threshold: float) -> Prediction:
+    """Accept the most probable class, unless the image speaks against it or its probability is below the threshold."""
     likeliest = max(probabilities, key=lambda name: probabilities[name], default="")
-    reasons = seen.doubts
+    reasons = sample.reasons
     if probabilities and probabilities[likeliest] < threshold:
-        needed = (
-            f"an answer needs {threshold:.{DIGITS}f}" if threshold <= 1 else "no confidence is enough for this model"
-        )
-        reasons = (*reasons, f"unsure: {likeliest} with {probabilities[likeliest]:.{DIGITS}f}, and {needed}")
-    return Answer(ABSTAINS if reasons else likeliest, reasons, likeliest, probabilities, seen)
+        needed = f"below the threshold of {threshold:.{DIGITS}f}" if threshold <= 1 else "this model rejects all"
+        reasons = (*reasons, f"unsure: {likeliest} with {probabilities[likeliest]:.{DIGITS}f}, {needed}")
+    return Prediction(ABSTAINS if reasons else likeliest, reasons, likeliest, probabilities, sample)

@@ -1,4 +1,4 @@
-"""One run of the command: every image answered, written out, and explained if that is asked for."""
+"""One run of the command: predict every image, write the results, and explain them if requested."""
 
 import sys
 from collections import Counter
@@ -10,56 +10,57 @@ from tqdm import tqdm
 
 from bloodcells.cli.predict.images import Source
 from bloodcells.cli.predict.model import NOTICE, Model, load_model
-from bloodcells.cli.predict.output_formats import Csv, JsonLines, Listing, Table
-from bloodcells.cli.predict.predictions import ABSTAINS, BATCH, ERROR, answer
+from bloodcells.cli.predict.output_formats import Csv, JsonLines, OutputFormat, Table
+from bloodcells.cli.predict.predictions import ABSTAINS, BATCH, ERROR, predict_images
 
 
-def answer_all(sources: Sequence[Source], model_path: Path, form: str, pictures: Path | None = None) -> bool:
-    """Write the answers to standard output as they come, in the order of the images.
+def predict_all(sources: Sequence[Source], model_path: Path, form: str, pictures: Path | None = None) -> bool:
+    """Write the predictions to standard output as they come, in the order of the images.
 
-    Below a table stands how many were answered and how far to believe it; in the other forms that goes to standard
-    error. A bar on a terminal shows the progress.
+    A summary follows below a table; with the other formats it goes to standard error. On a terminal, a bar shows the
+    progress.
 
     Args:
         sources: the images.
         model_path: of a predictor or a checkpoint.
-        form: table, csv, or json.
-        pictures: the folder for the pictures that explain the answers; None for none.
+        form: table, csv or json.
+        pictures: folder for the explanation figures; None for none.
 
     Returns:
-        whether all images could be read.
+        Whether all images could be read.
 
     Raises:
-        InputError: the model can't be loaded, or has no maps by which it could be explained.
+        InputError: the model can't be loaded, or has no feature maps for an explanation.
     """
     model = load_model(model_path)
     network = model.network()
     explainer = None
     if pictures:
-        from bloodcells.cli.predict.explanation_figure import Explainer  # noqa: PLC0415 (it loads matplotlib)
+        from bloodcells.cli.predict.explanation_figure import Explainer  # noqa: PLC0415 (only if requested)
 
         explainer = Explainer(pictures, model, network)
     paths = [source.path for source in sources]
-    listing = _listing(form, paths, model)
+    output = _output(form, paths, model)
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be no text at all
-    sys.stdout.write(listing.head())
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file name need not be text
+    sys.stdout.write(output.head())
     counts: Counter[str] = Counter()
-    waiting = iter(sources)
+    remaining = iter(sources)
     with tqdm(total=len(paths), unit="image", disable=None if len(paths) > BATCH else True) as bar:
-        for answers in answer(paths, model.predictor, network, thumbnail=explainer.side if explainer else 1):
-            answered = [(next(waiting), one) for one in answers]
-            bar.write("".join(listing.row(source.path, one) for source, one in answered), file=sys.stdout, end="")
+        thumbnail = explainer.side if explainer else 1
+        for predictions in predict_images(paths, model.predictor, network, thumbnail=thumbnail):
+            group = [(next(remaining), one) for one in predictions]
+            bar.write("".join(output.row(source.path, one) for source, one in group), file=sys.stdout, end="")
             sys.stdout.flush()
             if explainer:
-                explainer.explain(answered)
-            counts.update(one.verdict if one.verdict in (ABSTAINS, ERROR) else "answered" for one in answers)
-            bar.update(len(answers))
-    print(_foot(counts, model), file=sys.stdout if form == "table" else sys.stderr)
+                explainer.explain(group)
+            counts.update(one.verdict if one.verdict in (ABSTAINS, ERROR) else "accepted" for one in predictions)
+            bar.update(len(predictions))
+    print(_summary(counts, model), file=sys.stdout if form == "table" else sys.stderr)
     return not counts[ERROR]
 
 
-def _listing(form: str, paths: Sequence[Path], model: Model) -> Listing:
+def _output(form: str, paths: Sequence[Path], model: Model) -> OutputFormat:
     name, classes = model.predictor.name, model.predictor.checkpoint.classes
     if form == "json":
         return JsonLines(name, model.calibrated)
@@ -68,7 +69,7 @@ def _listing(form: str, paths: Sequence[Path], model: Model) -> Listing:
     return Table(paths, classes)
 
 
-def _foot(counts: Counter[str], model: Model) -> str:
+def _summary(counts: Counter[str], model: Model) -> str:
     images = f"{counts.total()} image{'' if counts.total() == 1 else 's'}"
-    told = f"{images}: {counts['answered']} answered, {counts[ABSTAINS]} without an answer, {counts[ERROR]} unreadable."
-    return f"\n{told}\n{model.describe()}\n{NOTICE}"
+    numbers = f"{counts['accepted']} predicted, {counts[ABSTAINS]} abstained, {counts[ERROR]} unreadable"
+    return f"\n{images}: {numbers}.\n{model.describe()}\n{NOTICE}"

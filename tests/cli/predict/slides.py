@@ -9,11 +9,11 @@ from PIL import Image, ImageDraw
 from bloodcells.inference.predictor import Predictor
 from bloodcells.models.architectures import build
 from bloodcells.models.checkpoints import Checkpoint
-from bloodcells.models.normalization import STD, MEAN
+from bloodcells.models.normalization import MEAN, STD
 
 PURPLE, PINK, PLASMA = (120, 60, 160), (205, 150, 140), (225, 220, 215)
 MIDDLE = (320, 240)
-CHANCES = {"eosinophil": 0.05, "lymphocyte": 0.1, "monocyte": 0.8, "neutrophil": 0.05}
+PROBABILITIES = {"eosinophil": 0.05, "lymphocyte": 0.1, "monocyte": 0.8, "neutrophil": 0.05}
 SIZE = 64
 
 
@@ -33,31 +33,33 @@ def slide(
     return path
 
 
-def checkpoint(chances: dict[str, float], frame: str = "cell", architecture: str = "shufflenet_v2_x0_5") -> Checkpoint:
+def checkpoint(
+    probabilities: dict[str, float], kind: str = "crop", architecture: str = "shufflenet_v2_x0_5"
+) -> Checkpoint:
     """Make a network with these probabilities for any image, its classes in the order given."""
-    network = build(architecture, len(chances), SIZE)
+    network = build(architecture, len(probabilities), SIZE)
     *_, last = (module for module in network.modules() if isinstance(module, torch.nn.Linear))
     with torch.no_grad():
         last.weight.zero_()
-        last.bias.copy_(torch.tensor([*chances.values()]).log())
-    return Checkpoint(architecture, tuple(chances), frame, 256, SIZE, MEAN, STD, 1, network.state_dict())
+        last.bias.copy_(torch.tensor([*probabilities.values()]).log())
+    return Checkpoint(architecture, tuple(probabilities), kind, 256, SIZE, MEAN, STD, 1, network.state_dict())
 
 
 def predictor(
     path: Path,
-    chances: dict[str, float] = CHANCES,
+    probabilities: dict[str, float] = PROBABILITIES,
     *,
     threshold: float = 0.5,
     cells: int = 100,
     temperature: float = 1.0,
-    views: int = 1,
-    frame: str = "cell",
-    smear: tuple[int, int] | None = (640, 480),
-    palest: float | None = None,
+    tta: int = 1,
+    kind: str = "crop",
+    image_size: tuple[int, int] | None = (640, 480),
+    min_stain: float | None = None,
 ) -> Path:
     """Write a predictor of such a network."""
-    content = checkpoint(chances, frame)
-    Predictor("tiny", content, temperature, threshold, 0.05, cells, views, smear, palest).save(path)
+    content = checkpoint(probabilities, kind)
+    Predictor("tiny", content, temperature, threshold, 0.05, cells, tta, image_size, min_stain).save(path)
     return path
 
 

@@ -4,45 +4,47 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageColor
-from tests.cli.predict.slides import CHANCES, predictor, slide
 
 from bloodcells.cli.predict.explanation_figure import PANEL, Explainer
 from bloodcells.cli.predict.images import Source
 from bloodcells.cli.predict.model import load_model
-from bloodcells.cli.predict.predictions import answer
+from bloodcells.cli.predict.predictions import predict_images
 from bloodcells.reporting.style import CLASS_COLORS, INK
+from tests.cli.predict.slides import PROBABILITIES, predictor, slide
 
 AT = (150, 120)
 
 
-def explained(folder: Path, frame: str = "cell") -> NDArray[np.uint8]:
+def explained(folder: Path, kind: str = "crop") -> NDArray[np.uint8]:
     """Explain a smear of one cell, and give the picture."""
     smear = slide(folder / "a.png", AT)
-    model = load_model(predictor(folder / "tiny.ckpt", frame=frame))
+    model = load_model(predictor(folder / "tiny.ckpt", kind=kind))
     network = model.network()
     explainer = Explainer(folder / "why", model, network)
-    (answers,) = answer([smear], model.predictor, network, thumbnail=explainer.side)
+    (answers,) = predict_images([smear], model.predictor, network, thumbnail=explainer.side)
     explainer.explain([(Source(smear, Path("below", "a.png")), answers[0])])
     return np.asarray(Image.open(folder / "why" / "below" / "a.png").convert("RGB"))
 
 
-def of_colour(picture: NDArray[np.uint8], color: str) -> NDArray[np.bool_]:
+def of_color(picture: NDArray[np.uint8], color: str) -> NDArray[np.bool_]:
     return np.asarray((picture == ImageColor.getrgb(color)).all(axis=2))
 
 
 def test_bars_are_as_long_as_the_probabilities(tmp_path: Path) -> None:
     picture = explained(tmp_path)
     lengths = {
-        name: int(of_colour(picture, CLASS_COLORS[name]).sum(axis=1).max()) for name in CHANCES if name != "monocyte"
+        name: int(of_color(picture, CLASS_COLORS[name]).sum(axis=1).max())
+        for name in PROBABILITIES
+        if name != "monocyte"
     }
-    whole = lengths["lymphocyte"] / CHANCES["lymphocyte"]
+    whole = lengths["lymphocyte"] / PROBABILITIES["lymphocyte"]
     assert whole > PANEL
-    assert lengths == {name: pytest.approx(whole * CHANCES[name], abs=2) for name in lengths}
+    assert lengths == {name: pytest.approx(whole * PROBABILITIES[name], abs=2) for name in lengths}
 
 
-@pytest.mark.parametrize(("frame", "edges"), [("cell", (22, 248)), ("whole", (0, 640))])
-def test_the_frame_is_around_what_the_network_was_shown(tmp_path: Path, frame: str, edges: tuple[int, int]) -> None:
-    panel = of_colour(explained(tmp_path, frame), INK)[:400, 24 : 24 + PANEL]
+@pytest.mark.parametrize(("kind", "edges"), [("crop", (22, 248)), ("full", (0, 640))])
+def test_the_frame_is_around_what_the_network_was_shown(tmp_path: Path, kind: str, edges: tuple[int, int]) -> None:
+    panel = of_color(explained(tmp_path, kind), INK)[:400, 24 : 24 + PANEL]
     columns = np.flatnonzero(panel.sum(axis=0) > 60)
     left, right = (edge * PANEL / 640 for edge in edges)
     assert columns.min() == pytest.approx(left, abs=6)

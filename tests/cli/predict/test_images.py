@@ -46,7 +46,7 @@ def test_no_two_pictures_have_one_path(folder: Path) -> None:
 
 def test_a_folder_without_images_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(InputError, match="holds no image"):
+    with pytest.raises(InputError, match="contains no images"):
         find_sources([tmp_path])
 
 

@@ -2,14 +2,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.cli.predict.slides import CHANCES, checkpoint, predictor
 
-from bloodcells.cli.predict.model import load_model
-from bloodcells.cli.predict.model_choice import find_model
+from bloodcells.cli.predict.model import find_model, load_model
 from bloodcells.core.errors import InputError
 from bloodcells.core.files import write_json
-from bloodcells.models.weights import read, save
+from bloodcells.models.weights import read_weights, write_weights
 from tests import project
+from tests.cli.predict.slides import PROBABILITIES, checkpoint, predictor
 
 
 @pytest.fixture
@@ -38,13 +37,15 @@ def test_a_model_is_found_by_its_name_and_any_file_by_its_path(run: Path) -> Non
 
 
 def test_an_unknown_name_is_told_the_known_ones(run: Path) -> None:
-    with pytest.raises(InputError, match=r"no predictor 'vgg' \(there are alexnet, efficientnet, resnet\)"):
+    with pytest.raises(InputError, match=r"no predictor 'vgg' \(it has alexnet, efficientnet, resnet\)"):
         find_model("vgg")
 
 
 def test_without_the_figures_there_is_no_default(run: Path) -> None:
     Path("metrics", "rendered", "resnet.json").unlink()
-    with pytest.raises(InputError, match=r"resnet.json does not tell .*: run `dvc repro`, or choose with --model"):
+    with pytest.raises(
+        InputError, match=r"resnet.json has no validation loss .*: run `dvc repro`, or choose a model with --model"
+    ):
         find_model(None)
     assert find_model("resnet").name == "resnet.ckpt"
 
@@ -70,26 +71,28 @@ def test_elsewhere_a_model_must_be_given(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=r"--model is missing.*give --model the path of a predictor"):
         find_model(None)
-    with pytest.raises(InputError, match=r"'resnet' is no file"):
+    with pytest.raises(InputError, match=r"'resnet' is not a file"):
         find_model("resnet")
 
 
 def test_a_plain_checkpoint_is_no_calibrated_model(tmp_path: Path) -> None:
-    checkpoint(CHANCES).save(tmp_path / "0.ckpt")
+    checkpoint(PROBABILITIES).save(tmp_path / "0.ckpt")
     model = load_model(tmp_path / "0.ckpt")
     assert not model.calibrated
-    assert (model.predictor.temperature, model.predictor.threshold, model.predictor.views) == (1, 0, 8)
+    assert (model.predictor.temperature, model.predictor.threshold, model.predictor.tta) == (1, 0, 8)
     assert "not calibrated" in model.describe()
 
 
 def test_a_predictor_says_when_it_answers(tmp_path: Path) -> None:
     model = load_model(predictor(tmp_path / "a.ckpt", threshold=0.625))
     assert model.calibrated
-    assert "tiny, calibrated on 100 cells: it answers from a confidence of 0.6250" in model.describe()
-    assert "so that on these at most 5 % of its answers are wrong" in model.describe()
+    assert (
+        "tiny, calibrated on 100 cells: it accepts predictions with a confidence of at least 0.6250" in model.describe()
+    )
+    assert "for a target of at most 5 % errors among them" in model.describe()
     few = load_model(predictor(tmp_path / "few.ckpt", cells=44))
-    assert "calibrated on 44 cells, too few to rely on: it answers" in few.describe()
-    assert "it never answers" in load_model(predictor(tmp_path / "b.ckpt", threshold=1.0001)).describe()
+    assert "calibrated on 44 cells, too few to rely on: it accepts" in few.describe()
+    assert "it rejects all images" in load_model(predictor(tmp_path / "b.ckpt", threshold=1.0001)).describe()
 
 
 def test_what_is_no_model_is_an_error(tmp_path: Path) -> None:
@@ -104,12 +107,12 @@ def test_what_is_no_model_is_an_error(tmp_path: Path) -> None:
 
 def test_a_predictor_of_another_version_is_told_as_such(tmp_path: Path) -> None:
     path = predictor(tmp_path / "a.ckpt")
-    save(read(path) | {"format": 99}, path)
-    with pytest.raises(InputError, match=r"a\.ckpt is no predictor of this version"):
+    write_weights(read_weights(path) | {"format": 99}, path)
+    with pytest.raises(InputError, match=r"a\.ckpt is not a predictor of this version"):
         load_model(path)
 
 
 def test_weights_of_another_network_are_an_error(tmp_path: Path) -> None:
-    replace(checkpoint(CHANCES), architecture="squeezenet1_1").save(tmp_path / "0.ckpt")
+    replace(checkpoint(PROBABILITIES), architecture="squeezenet1_1").save(tmp_path / "0.ckpt")
     with pytest.raises(InputError, match="the weights of squeezenet1_1 don't fit squeezenet1_1"):
         load_model(tmp_path / "0.ckpt").network()

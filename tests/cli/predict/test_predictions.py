@@ -4,31 +4,31 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.cli.predict.slides import CHANCES, MIDDLE, predictor, slide
 
 from bloodcells.cli.predict.model import load_model
-from bloodcells.cli.predict.predictions import Answer, answer
+from bloodcells.cli.predict.predictions import Prediction, predict_images
+from tests.cli.predict.slides import MIDDLE, PROBABILITIES, predictor, slide
 
 
-def ask(model: Path, paths: Sequence[Path], batch: int = 2) -> list[Answer]:
+def ask(model: Path, paths: Sequence[Path], batch: int = 2) -> list[Prediction]:
     loaded = load_model(model)
-    return [one for group in answer(paths, loaded.predictor, loaded.network(), batch=batch) for one in group]
+    return [one for group in predict_images(paths, loaded.predictor, loaded.network(), batch=batch) for one in group]
 
 
 def test_the_class_is_that_of_the_checkpoints_order(tmp_path: Path) -> None:
     path = slide(tmp_path / "a.png", MIDDLE)
-    for order in (CHANCES, dict(reversed(CHANCES.items()))):
+    for order in (PROBABILITIES, dict(reversed(PROBABILITIES.items()))):
         (one,) = ask(predictor(tmp_path / "tiny.ckpt", order), [path])
         assert one.verdict == one.likeliest == "monocyte"
         assert list(one.probabilities) == list(order)
         assert one.probabilities == pytest.approx(order, abs=1e-4)
 
 
-@pytest.mark.parametrize("views", [1, 8])
-def test_probabilities_are_cooled(tmp_path: Path, views: int) -> None:
-    model = predictor(tmp_path / "tiny.ckpt", temperature=0.5, views=views)
+@pytest.mark.parametrize("tta", [1, 8])
+def test_probabilities_are_cooled(tmp_path: Path, tta: int) -> None:
+    model = predictor(tmp_path / "tiny.ckpt", temperature=0.5, tta=tta)
     (one,) = ask(model, [slide(tmp_path / "a.png", MIDDLE)])
-    squares = np.array([*CHANCES.values()]) ** 2
+    squares = np.array([*PROBABILITIES.values()]) ** 2
     assert list(one.probabilities.values()) == pytest.approx(list(squares / squares.sum()), abs=1e-4)
 
 
@@ -39,13 +39,13 @@ def test_there_is_no_answer_below_the_threshold(tmp_path: Path, threshold: float
     assert one.verdict == verdict
     assert one.likeliest == "monocyte"
     if verdict == "abstains":
-        assert one.reasons == ("unsure: monocyte with 0.8000, and an answer needs 0.8100",)
+        assert one.reasons == ("unsure: monocyte with 0.8000, below the threshold of 0.8100",)
 
 
 def test_a_model_that_never_answers_says_so(tmp_path: Path) -> None:
     model = predictor(tmp_path / "tiny.ckpt", threshold=1.0001)
     (one,) = ask(model, [slide(tmp_path / "a.png", MIDDLE)])
-    assert "no confidence is enough for this model" in one.reasons[0]
+    assert "this model rejects all" in one.reasons[0]
 
 
 def test_doubts_about_the_smear_are_no_answer_however_sure_the_network_is(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_doubts_about_the_smear_are_no_answer_however_sure_the_network_is(tmp_pa
     Image.new("RGB", (640, 480), "white").save(tmp_path / "blank.png")
     two, blank = ask(model, [slide(tmp_path / "two.png", (180, 240), (480, 240)), tmp_path / "blank.png"])
     assert two.verdict == blank.verdict == "abstains"
-    assert two.probabilities == pytest.approx(CHANCES, abs=1e-4)
+    assert two.probabilities == pytest.approx(PROBABILITIES, abs=1e-4)
     assert blank.probabilities == {}
     assert blank.likeliest == ""
 
@@ -94,7 +94,7 @@ def test_images_are_taken_a_bounded_number_ahead(tmp_path: Path) -> None:
             yield path
 
     loaded = load_model(predictor(tmp_path / "tiny.ckpt"))
-    said = answer(given(), loaded.predictor, loaded.network(), batch=2)
+    said = predict_images(given(), loaded.predictor, loaded.network(), batch=2)
     assert len(next(said)) == 2
     assert 3 <= taken <= 6
     assert sum(map(len, said)) == 48

@@ -109,6 +109,7 @@ def mistakes(path: Path, title: str, worst: Sequence[Mistake], n_wrong: int, n_c
         for one in worst
     ]
     first = "" if n_wrong == len(worst) else f" The worst {len(worst)} are shown."
+    total = count(n_cells, "cell")
     heading = f"{n_wrong} of {total} misclassified.{first} Percentages: probabilities of the two classes."
     rows = [Row("" if start else heading, cards[start : start + columns]) for start in range(0, len(cards), columns)]
     image_grid(path, title, rows, columns)

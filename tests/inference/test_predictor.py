@@ -8,15 +8,15 @@ from bloodcells.core.classes import CLASSES
 from bloodcells.core.errors import InputError
 from bloodcells.inference.predictor import Predictor
 from bloodcells.models.checkpoints import Checkpoint
-from bloodcells.models.normalization import STD, MEAN
-from bloodcells.models.weights import save
+from bloodcells.models.normalization import MEAN, STD
+from bloodcells.models.weights import write_weights
 
 STATE = {"layer.weight": torch.arange(6.0).reshape(2, 3), "layer.bias": torch.zeros(2)}
-CHECKPOINT = Checkpoint("alexnet", CLASSES, "cell", 256, 64, MEAN, STD, 3, STATE)
+CHECKPOINT = Checkpoint("alexnet", CLASSES, "crop", 256, 64, MEAN, STD, 3, STATE)
 PREDICTOR = Predictor("alexnet", CHECKPOINT, 0.7123, 0.8432, 0.05, 174, 8, (640, 480), 21.43)
 
 
-def test_a_predictor_comes_back_the_same(tmp_path: Path) -> None:
+def test_a_saved_predictor_loads_unchanged(tmp_path: Path) -> None:
     PREDICTOR.save(tmp_path / "p.ckpt")
     found = Predictor.load(tmp_path / "p.ckpt")
     plain = dataclasses.replace(found, checkpoint=dataclasses.replace(found.checkpoint, state={}))
@@ -36,9 +36,9 @@ def test_the_same_content_gives_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "c.ckpt").read_bytes() == content
 
 
-def test_a_checkpoint_is_no_predictor(tmp_path: Path) -> None:
+def test_a_checkpoint_is_not_a_predictor(tmp_path: Path) -> None:
     CHECKPOINT.save(tmp_path / "0.ckpt")
-    with pytest.raises(InputError, match=r"0\.ckpt is no predictor of this version"):
+    with pytest.raises(InputError, match=r"0\.ckpt is not a predictor of this version"):
         Predictor.load(tmp_path / "0.ckpt")
 
 
@@ -53,11 +53,11 @@ def test_a_predictor_of_another_format_or_with_half_a_checkpoint_is_refused(tmp_
         {"more": 1},
     ]
     for change in changes:
-        save({**good, **change}, path)
-        with pytest.raises(InputError, match="is no predictor of this version"):
+        write_weights({**good, **change}, path)
+        with pytest.raises(InputError, match="is not a predictor of this version"):
             Predictor.load(path)
 
 
-def test_a_missing_predictor_is_named(tmp_path: Path) -> None:
+def test_a_missing_predictor_is_named_in_the_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"p\.ckpt is missing"):
         Predictor.load(tmp_path / "p.ckpt")

@@ -1,6 +1,7 @@
-"""Put the committed results on the real cells into the README: a table, sentences, and the chart beside them."""
+"""Write the committed results on the real cells into the README: a table, sentences, and the chart beside them."""
 
 import argparse
+import csv
 import itertools
 import json
 import re
@@ -8,91 +9,93 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from pydantic import BaseModel
 
 from bloodcells.core.errors import InputError, run
 from bloodcells.core.files import write_text
-from bloodcells.core.parameters import Params, read_params
-from bloodcells.evaluation.comparison import Entry, Pair, compare, entry_lines, pairs, resample, said_p
+from bloodcells.core.parameters import ModelNames, read_parameters
+from bloodcells.core.paths import DatasetPaths
+from bloodcells.evaluation.comparison import (
+    Entry,
+    Pair,
+    accuracy_table,
+    compare,
+    pairs,
+    read_published,
+    resample,
+)
+from bloodcells.evaluation.parameters import CompareParameters
 from bloodcells.inference.predictions import Predictions, read_predictions
-from bloodcells.reporting.charts import comparison
-from bloodcells.reporting.markdown import paragraph
+from bloodcells.reporting.markdown import interval, p_value, paragraph, table
+from bloodcells.reporting.vega import draw_chart
 
 README, CHART = Path("README.md"), Path("docs", "real-cells.png")
-PARAMS = Path("locks", "bccd", "params.yaml")
-PREDICTIONS = Path("plots", "bccd", "predictions")
-PROVENANCE = Path("plots", "bccd", "provenance")
+PARAMETERS = Path("locks", "bccd", "params.yaml")
+PATHS = DatasetPaths("bccd")
 WIDTH = 120
+
+
+class Parameters(BaseModel):
+    """What of the kept run's parameters is read."""
+
+    compare: CompareParameters
+    models: ModelNames
 
 
 def main() -> None:
     """Write the README's part and the chart."""
     argparse.ArgumentParser(prog="python -m docs.results", description=__doc__).parse_args()
-    params = read_params(PARAMS)
-    models = read_models(params)
-    entries = side_by_side(models)
-    content = f"{told(params, models, entries)}\n\n{took(params)}"
-    write_text(README, filled(README.read_text(encoding="utf-8"), content))
-    cells = entries[0].cells
-    comparison(CHART, f"Accuracy on {cells} real cells, and what the original report gave for 35", entries)
+    params = read_parameters(Parameters, PARAMETERS)
+    models = {name: read_predictions(PATHS.predictions(name)) for name in params.models}
+    p = next(iter(models.values()))
+    majority = p.classes[int(np.bincount(p.actual).argmax())]
+    entries = compare(models, majority, read_published(PATHS.published_results))
+    content = f"{describe(params, models, entries)}\n\n{duration(params)}"
+    write_text(README, fill(README.read_text(encoding="utf-8"), content))
+    rows = csv.DictReader(accuracy_table(entries).to_csv(index=False).splitlines())
+    draw_chart("accuracy", rows, CHART, f"Accuracy on {len(p.actual)} real cells, and the original report's on 35")
     print(f"written: {README}, {CHART}")
 
 
-def read_models(params: Params) -> dict[str, Predictions]:
-    """Read what each model said of the real cells."""
-    return {name: read_predictions(PREDICTIONS / f"{name}.csv") for name in params.models}
-
-
-def side_by_side(models: Mapping[str, Predictions]) -> list[Entry]:
-    """Give the rows: the models, always naming the largest class of the tested cells, the original report."""
-    p = next(iter(models.values()))
-    return compare(models, p.classes[int(np.bincount(p.actual).argmax())])
-
-
-def took(params: Params) -> str:
-    """Say how long all training took, and on which machine."""
-    runs = [
-        run
-        for name in params.models
-        for run in json.loads((PROVENANCE / f"{name}.json").read_text(encoding="utf-8"))["training"].values()
-    ]
-    minutes = sum(run["seconds"] for run in runs) / 60
-    devices = (
-        run["device"]["gpus"] or [f"{run['device']['processor']}, {run['device']['threads']} threads"] for run in runs
-    )
-    machines = sorted({name for device in devices for name in device})
-    return f"Training all {len(runs)} networks took {minutes:.0f} minutes ({'; '.join(machines)})."
-
-
-def told(params: Params, models: Mapping[str, Predictions], entries: list[Entry]) -> str:
-    """Give the README's part as Markdown."""
+def describe(params: Parameters, models: Mapping[str, Predictions], entries: list[Entry]) -> str:
+    """Return the README's part as Markdown."""
     drawn = resample(models, params.compare.resamples, params.compare.seed)
-    ours = [entry for entry in entries if entry.kind != "report"]
+    rows = [
+        (
+            entry.name,
+            f"{entry.correct} of {entry.cells}",
+            interval(entry.accuracy, *entry.interval),
+            f"{entry.mean_sensitivity:.3f}",
+            f"{entry.mean_specificity:.3f}",
+        )
+        for entry in entries
+        if entry.kind != "published"
+    ]
     return "\n\n".join(
         [
-            entry_lines(ours),
+            table(["", "correct", "accuracy, 95 % interval", "sens.", "spec."], rows),
             paragraph(
-                "*sens.* and *spec.*: sensitivity and specificity, means over the classes; *largest class*: always "
-                "naming the most frequent one. Which model is better is tested in pairs, on the cells that one of the "
-                "two alone has right (exact McNemar test, Holm's correction):",
+                "*sens.* and *spec.* are means of sensitivity and specificity over the classes; *majority class* always "
+                "predicts the most frequent class. The models are compared in pairs, on the cells that only one of the "
+                "two gets right (exact McNemar test, Holm's correction):",
                 width=WIDTH,
             ),
-            "\n".join(_in_short(pair) for pair in pairs(models, drawn)),
+            "\n".join(_line(pair) for pair in pairs(models, drawn)),
             paragraph(*_errors(models), width=WIDTH),
         ]
     )
 
 
-def _in_short(pair: Pair) -> str:
-    """Say which of two models is better in one line of a list; `plots/bccd/comparison.md` says it at length."""
-    only = f"only {pair.first} is right on {pair.paired.a_only} cells, only {pair.second} on {pair.paired.b_only}"
-    between = f"{pair.first} and {pair.second}: " if pair.better is None else ""
-    return f"- {between}**{pair.verdict}**; {only} ({said_p(pair.p_holm)})"
+def _line(pair: Pair) -> str:
+    """Return which of two models is better, as a line of a list."""
+    only = f"{pair.paired.only_first} cells only {pair.first} gets right, {pair.paired.only_second} only {pair.second}"
+    verdict = f"**{pair.verdict}**" if pair.better else f"{pair.first} and {pair.second}: **{pair.verdict}**"
+    return f"- {verdict}; {only} ({p_value(pair.p_holm)})"
 
 
 def _errors(models: Mapping[str, Predictions]) -> list[str]:
-    """Say which classes the most accurate model confuses most, and how many cells all models have wrong."""
-    wrong = {name: p.predicted != p.actual for name, p in models.items()}
-    best = min(wrong, key=lambda name: int(wrong[name].sum()))
+    """Say which classes the most accurate model confuses most, and how many cells all models misclassify."""
+    best = max(models, key=lambda name: int(models[name].correct.sum()))
     p = models[best]
     confused = {
         (one, other): int(
@@ -101,20 +104,40 @@ def _errors(models: Mapping[str, Predictions]) -> list[str]:
         for one, other in itertools.combinations(range(len(p.classes)), 2)
     }
     (one, other), count = max(confused.items(), key=lambda item: item[1])
-    by_image = [{image for image, is_wrong in zip(models[m].images, wrong[m], strict=True) if is_wrong} for m in wrong]
+    wrong = [
+        {image for image, correct in zip(of.images, of.correct, strict=True) if not correct} for of in models.values()
+    ]
     return [
-        f"Of {best}'s {int(wrong[best].sum())} errors {count} take {p.classes[one]} for {p.classes[other]} or the "
-        "reverse.",
-        f"{len(set.intersection(*by_image))} cells are wrong in all models, which points to the labels, or to cells "
-        "that can't be told apart at this size, rather than to the networks.",
+        f"Of {best}'s {int((~p.correct).sum())} errors, {count} confuse {p.classes[one]} and {p.classes[other]}.",
+        f"All models misclassify the same {len(set.intersection(*wrong))} cells, which points to the labels, or to cells "
+        "that cannot be told apart at this resolution, rather than to the networks.",
     ]
 
 
-def filled(page: str, content: str) -> str:
+def duration(params: Parameters) -> str:
+    """Say which commit made the results, how long training took, and on which machine."""
+    folder = next(f for f in (PATHS.report / "provenance", PATHS.plots / "provenance") if f.is_dir())
+    files = [json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in params.models]
+    runs = [training for file in files for training in file["training"].values()]
+    minutes = sum(training["seconds"] for training in runs) / 60
+    machines = {
+        name
+        for training in runs
+        for name in training["device"]["gpus"]
+        or [f"{training['device']['processor']}, {training['device']['threads']} threads"]
+    }
+    commits = sorted({file["evaluation"]["commit"][:7] for file in files})
+    return (
+        f"Made by commit {' and '.join(f'`{commit}`' for commit in commits)}. Training all {len(runs)} networks took "
+        f"{minutes:.0f} minutes ({'; '.join(sorted(machines))})."
+    )
+
+
+def fill(page: str, content: str) -> str:
     """Put the content between the two marks of a page.
 
     Raises:
-        InputError: the page has not got them.
+        InputError: the page lacks the marks.
     """
     parts = re.fullmatch(r"(.*<!-- results: [^\n]*-->\n).*(<!-- /results -->.*)", page, re.DOTALL)
     if not parts:

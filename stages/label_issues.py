@@ -1,6 +1,7 @@
 """Rank the cells whose label the models contradict, each tested by networks that never saw it, for an expert."""
 
 import argparse
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -51,6 +52,7 @@ def main() -> None:
 
 def _contradicted(found: pd.DataFrame, models: int, n_cells: int, cells: PreparedCells) -> list[Row]:
     shown = found.head(SHOWN)
+    rows: list[Any] = [*shown.itertuples()]
     cards = [
         Card(
             crop,
@@ -60,7 +62,7 @@ def _contradicted(found: pd.DataFrame, models: int, n_cells: int, cells: Prepare
                 Caption(short_name(row.image), f"{row.n_models_disagreeing} of {models} models", FAINT),
             ],
         )
-        for row, crop in zip(shown.itertuples(), cells.take(shown["image"].tolist()), strict=True)
+        for row, crop in zip(rows, cells.take(shown["image"].tolist()), strict=True)
     ]
     heading = f"Most models contradict none of the {n_cells} labels."
     if len(found):

@@ -54,8 +54,8 @@ def main() -> None:
             ("checks", checks(params)),
             ("data", data(params)),
         ):
-            page = render(f"{name}.md.j2", dataset=params.dataset, **values)
-            write_text(folder / f"{name}.md", page.rstrip("\n") + "\n")
+            text = render(f"{name}.md.j2", dataset=params.dataset, **values)
+            write_text(folder / f"{name}.md", text.rstrip("\n") + "\n")
 
 
 def publish(params: Parameters, folder: Path) -> None:
@@ -98,16 +98,16 @@ def comparison(params: Parameters) -> dict[str, Any]:
                 f"{row.mean_sensitivity:.{2 if row.kind == 'published' else 3}f}",
                 f"{row.mean_specificity:.{2 if row.kind == 'published' else 3}f}",
             )
-            for row in accuracy.itertuples()
+            for row in _rows(accuracy)
         ],
         "synthetic": params.dataset in SYNTHETIC,
         "degenerate": list(dict.fromkeys(wilson[wilson["value"].isin([0, 1])]["model"])),
         "mean_rows": [
             (score if not number else "", row.model, interval(row.value, row.low, row.high))
             for score, rows in means.groupby("score", sort=False)
-            for number, row in enumerate(rows.itertuples())
+            for number, row in enumerate(_rows(rows))
         ],
-        "pairs": [_pair(row) for row in pairs.itertuples()],
+        "pairs": [_pair(row) for row in _rows(pairs)],
     }
 
 
@@ -158,7 +158,7 @@ def calibration(params: Parameters) -> dict[str, Any]:
                 f"{row.brier:.3f}",
                 f"{row.nll:.3f}",
             )
-            for row in table.itertuples()
+            for row in _rows(table)
         ],
         "models": [
             {
@@ -185,12 +185,12 @@ def calibration(params: Parameters) -> dict[str, Any]:
                 "" if pd.isna(row.error_rate) else f"{100 * row.error_rate_low:.1f} to {percent(row.error_rate_high)}",
                 percent(1 - scaled["accuracy"][row.Index]),
             )
-            for row in tested.itertuples()
+            for row in _rows(tested)
         ],
         "missed": [*tested[tested["error_rate_low"] > target].index],
         "thresholds": [
             f"{row.Index} {row.threshold:.4f}" if row.threshold <= 1 else f"{row.Index} none (it rejects all)"
-            for row in fitted.itertuples()
+            for row in _rows(fitted)
         ],
     }
 
@@ -232,6 +232,10 @@ def data(params: Parameters) -> dict[str, Any]:
 def _checks(paths: DatasetPaths) -> pd.DataFrame:
     tables = [pd.read_csv(_existing(paths.checks(of)), dtype=str, keep_default_na=False) for of in ("data", "models")]
     return pd.concat(tables, ignore_index=True)
+
+
+def _rows(table: pd.DataFrame) -> list[Any]:
+    return [*table.itertuples()]
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Revisions of a git repository: which two are compared, and the files of each, laid out in a folder."""
+"""Git: the repository, its revisions, and the files of a revision in a folder."""
 
 import os
 import shutil
@@ -9,12 +9,12 @@ from pathlib import Path
 from bloodcells.core.errors import InputError
 
 MAIN = ("origin/main", "main")
-"""The branches against which is reviewed, the first that there is."""
+"""Branches to compare with: the first one that exists."""
 
 
 @dataclass(frozen=True)
 class Revision:
-    """A commit by its full hash, or with `edited` the working tree upon it; `name` as the reader knows it."""
+    """A commit by its full hash, or with `edited` the working tree based on it; `name` is for the reader."""
 
     name: str
     commit: str
@@ -22,52 +22,56 @@ class Revision:
 
     @property
     def short(self) -> str:
-        """The hash as git abbreviates it."""
+        """The abbreviated hash."""
         return self.commit[:7]
 
 
 def repository(start: Path) -> Path:
-    """Give the root of the repository in which the folder `start` lies.
+    """Return the root of the repository that contains the folder `start`.
 
     Raises:
-        InputError: there is no git, no repository, or one of somebody whom git does not trust.
+        InputError: there is no git, no repository, or git does not trust its owner.
     """
     result = _git(start, "rev-parse", "--show-toplevel")
     if result.returncode:
         said = result.stderr.decode(errors="replace").strip()
-        if "safe.directory" in said:  # somebody else's clone: git's own words tell what to do
+        if "safe.directory" in said:  # another user's clone: git's own message has the remedy
             raise InputError(said.removeprefix("fatal: "))
-        raise InputError(f"{start.resolve()} is in no git repository: run this in a clone of the project")
+        raise InputError(f"{start.resolve()} is not in a git repository: run this in a clone of the project")
     return Path(result.stdout.decode().rstrip("\n"))
 
 
 def revision(root: Path, name: str) -> Revision:
-    """Give the commit that a branch, a tag, a hash or an expression like `HEAD~2` names.
+    """Return the commit that a branch, a tag, a hash or an expression like `HEAD~2` names.
 
     Raises:
-        InputError: it names none.
+        InputError: it names no commit.
     """
     found = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
     if found.returncode:
         fetch = (
             "this clone is shallow, fetch the whole history (`git fetch --unshallow`; in a workflow: `fetch-depth: 0`)"
             if _is_shallow(root)
-            else "`git branch --all` lists the branches, `git fetch` brings those of the remote"
+            else "`git branch --all` lists the branches, `git fetch` fetches those of the remote"
         )
         raise InputError(f"there is no revision {name!r} here: {fetch}")
     return Revision(name, found.stdout.decode().strip())
 
 
 def working_tree(root: Path) -> Revision:
-    """Give the working tree as a revision. Raises InputError before the first commit."""
+    """Return the working tree as a revision.
+
+    Raises:
+        InputError: there is no commit yet.
+    """
     return Revision("working tree", revision(root, "HEAD").commit, edited=True)
 
 
 def merge_base(root: Path, head: Revision) -> Revision:
-    """Give the commit at which `head` left the main branch.
+    """Return the commit at which `head` left the main branch.
 
     Raises:
-        InputError: there is no main branch, or no such commit here, as in a shallow clone.
+        InputError: there is no main branch, or no such commit in this clone.
     """
     for name in MAIN:
         if _git(root, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").returncode == 0:
@@ -87,13 +91,13 @@ def merge_base(root: Path, head: Revision) -> Revision:
 
 
 def lay_out(root: Path, which: Revision, folder: Path) -> None:
-    """Write the files of a revision into a new folder: of the working tree those that git tracks or would.
+    """Write the files of a revision into a new folder; of the working tree, those that git tracks or would track.
 
-    The working tree itself is left as it is. A link becomes a file that holds where it leads, as git does where a
-    system has none: a revision may be a stranger's, and by its links files of this machine would be read and written.
+    The working tree is not changed. A symbolic link becomes a file with its target, as git does on systems without
+    links: a revision may be a stranger's, and through its links, files of this machine would be read and written.
 
     Raises:
-        InputError: git can't give the files.
+        InputError: git can't provide the files.
     """
     folder.mkdir(parents=True)
     if which.edited:
@@ -107,42 +111,39 @@ def lay_out(root: Path, which: Revision, folder: Path) -> None:
             elif source.is_file():
                 shutil.copy2(source, target)
     else:
-        index = folder.with_name(f"{folder.name}.index")  # one of its own, so that what is staged stays so
+        index = folder.with_name(f"{folder.name}.index")  # a separate one, so that staged changes stay staged
         for arguments in (("read-tree", which.commit), ("checkout-index", "--all", f"--prefix={folder.resolve()}/")):
             _must(which, _git(root, "-c", "core.symlinks=false", *arguments, GIT_INDEX_FILE=str(index.resolve())))
         index.unlink()
 
 
 def _must(which: Revision, ended: subprocess.CompletedProcess[bytes]) -> bytes:
-    """Give what git said where it ended well; else raise InputError."""
+    """Return git's output, or raise InputError if it failed."""
     if ended.returncode:
-        said = ended.stderr.decode(errors="replace").strip().splitlines() or ["it ended without a word"]
+        said = ended.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
         raise InputError(
-            f"git can't lay out the files of {which.name}: {said[0]}; `git fsck` tells whether this clone is whole, "
-            "a fresh one mends it"
+            f"git can't lay out the files of {which.name}: {said[0]}; `git fsck` checks this clone, "
+            "a fresh one may help"
         )
     return ended.stdout
 
 
 def changed_lines(base: Path, head: Path) -> dict[str, tuple[int, int]]:
-    """Count for each file in which two folders differ the lines that came and those that went.
-
-    A file that is no text counts none.
-    """
+    """Return for each file that differs between two folders the lines added and removed; binary files have none."""
     options = ("--no-index", "--no-renames", "--no-ext-diff", "--no-textconv", "--numstat", "-z")
     result = _git(base.parent, "diff", *options, str(base), str(head))
     fields = result.stdout.decode(errors="surrogateescape").split("\0")
     changed = {}
-    # with -z and --no-index git gives "came<TAB>went<TAB>", then the two paths as fields of their own
+    # with -z and --no-index, git prints "added<TAB>removed<TAB>", then the two paths as separate fields
     for numbers, before, after in zip(fields[::3], fields[1::3], fields[2::3], strict=False):
-        came, went, _ = numbers.split("\t")
+        added, removed, _ = numbers.split("\t")
         name = Path(before).relative_to(base) if after == "/dev/null" else Path(after).relative_to(head)
-        changed[name.as_posix()] = (_number(came), _number(went))
+        changed[name.as_posix()] = (_number(added), _number(removed))
     return dict(sorted(changed.items()))
 
 
 def _number(text: str) -> int:
-    return int(text) if text.isdigit() else 0  # of a binary file git says "-"
+    return int(text) if text.isdigit() else 0  # "-" for a binary file
 
 
 def _is_shallow(root: Path) -> bool:
@@ -155,4 +156,4 @@ def _git(root: Path, *arguments: str, **environment: str) -> subprocess.Complete
             ["git", *arguments], cwd=root, env=os.environ | environment, capture_output=True, check=False
         )
     except FileNotFoundError:
-        raise InputError("there is no program git: install it, since a review reads two revisions with it") from None
+        raise InputError("git is not installed: a review needs it") from None

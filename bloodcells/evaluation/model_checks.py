@@ -39,7 +39,9 @@ def recomputation(model: str, table: NDArray[np.float64], again: NDArray[np.floa
 def class_order(orders: Collection[Sequence[str]]) -> list[Check]:
     """Count the checkpoints whose logits are in another order of classes than that of this code."""
     other = sum(tuple(order) != CLASSES for order in orders)
-    return [none_allowed("classes", "checkpoints with another order of classes", other, "run `dvc repro` to train again")]
+    return [
+        none_allowed("classes", "checkpoints with another order of classes", other, "run `dvc repro` to train again")
+    ]
 
 
 def class_permutation(model: str, p: Predictions) -> list[Check]:

@@ -107,4 +107,4 @@ def cells_needed(only_first: int, only_second: int, cells: int, tests: int = 1) 
     reach = norm.ppf(1 - LEVEL / tests / 2) * math.sqrt(discordant) + norm.ppf(POWER) * math.sqrt(
         discordant - difference**2
     )
-    return math.ceil((reach / difference) ** 2)
+    return math.ceil(float(reach / difference) ** 2)

@@ -74,13 +74,11 @@ class Predictions:
     @classmethod
     def concatenate(cls, parts: Sequence["Predictions"]) -> Self:
         """Join the rows of several parts, in their order."""
+        columns = ("folds", "actual", "predicted", "probabilities")
         return cls(
-            tuple(image for part in parts for image in part.images),
-            *(
-                np.concatenate([getattr(part, name) for part in parts])
-                for name in ("folds", "actual", "predicted", "probabilities")
-            ),
-            parts[0].classes,
+            images=tuple(image for part in parts for image in part.images),
+            **{name: np.concatenate([getattr(part, name) for part in parts]) for name in columns},
+            classes=parts[0].classes,
         )
 
     @property

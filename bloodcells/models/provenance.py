@@ -86,6 +86,9 @@ def _processor() -> tuple[str, list[str]]:
     if sys.platform != "linux":
         return platform.processor(), []
     lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
-    entries = dict(reversed([tuple(map(str.strip, line.split(":", 1))) for line in lines if ":" in line]))
+    entries: dict[str, str] = {}
+    for line in lines:
+        key, _, value = line.partition(":")
+        entries.setdefault(key.strip(), value.strip())  # those of the first core
     flags = entries.get("flags", "").split()
     return entries.get("model name", platform.processor()), [name for name in FEATURES if name in flags]

@@ -91,12 +91,17 @@ class TrainingModule(LightningModule):
         self._update("validation", F.cross_entropy(logits, labels), logits, labels)
 
     def _update(self, part: str, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        self.means[f"{part}_loss"].update(loss, weight=len(labels))
-        self.means[f"{part}_accuracy"].update((logits.argmax(1) == labels).float())
+        self._mean(f"{part}_loss").update(loss, weight=len(labels))
+        self._mean(f"{part}_accuracy").update((logits.argmax(1) == labels).float())
+
+    def _mean(self, name: str) -> MeanMetric:
+        metric = self.means[name]
+        assert isinstance(metric, MeanMetric)
+        return metric
 
     def take_means(self) -> dict[str, float]:
         """Return loss and accuracy of training and validation since the last call, over all processes."""
-        means = {name: float(metric.compute()) for name, metric in self.means.items()}
-        for metric in self.means.values():
-            metric.reset()
+        means = {name: float(self._mean(name).compute()) for name in self.means}
+        for name in self.means:
+            self._mean(name).reset()
         return means

@@ -1,4 +1,4 @@
-"""What differs between two revisions, apart from the verdicts: parameters, data, metrics, code."""
+"""What changed between two revisions, apart from the verdicts: parameters, data, metrics, code."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from bloodcells.cli.review.snapshot import Pin, Results, Row
 from bloodcells.inference.predictions import Predictions
 
 ABSENT = object()
-"""In place of a value that a revision does not have."""
+"""Stands for a value that a revision does not have."""
 
 WHOLE = "*"
-"""The name of the one change where a file came or went as a whole."""
+"""Name of the only change if a whole file was added or removed."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """A value at the base and at the head, `ABSENT` where there is none."""
+    """A value at the base and at the head; `ABSENT` if there is none."""
 
     name: str
     before: Any
@@ -24,23 +24,23 @@ class Change:
 
 
 def side_by_side(base: Mapping[str, Any], head: Mapping[str, Any]) -> list[Change]:
-    """Give all values, in the order of the head, those that are gone at the end."""
+    """Return all values in the order of the head, removed ones last."""
     names = [*head, *(name for name in base if name not in head)]
     return [Change(name, base.get(name, ABSENT), head.get(name, ABSENT)) for name in names]
 
 
 def changed(base: Mapping[str, Any], head: Mapping[str, Any]) -> list[Change]:
-    """Give the values that differ, in that order; 1, 1.0 and true are other values, as they are in YAML."""
-    # as text, since so .nan is the same as itself, and types differ within lists too
+    """Return the values that differ, in that order; 1, 1.0 and true differ, as they do in YAML."""
+    # as text: .nan then equals itself, and types differ within lists too
     return [pair for pair in side_by_side(base, head) if repr(pair.before) != repr(pair.after)]
 
 
 def parameter_changes(
     base: Mapping[str, Mapping[str, Any]], head: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, list[Change]]:
-    """Give what differs in each file of parameters, that in the root first.
+    """Return what differs in each parameter file, the one in the root first.
 
-    A file that came or went is one change of the name `WHOLE`, so that keys which came or went are none.
+    A file that was added or removed is one change named `WHOLE`, not one change per key.
     """
     files = sorted(base.keys() | head.keys(), key=lambda file: (file.count("/"), file))
     return {
@@ -52,7 +52,7 @@ def parameter_changes(
 
 
 def pin_changes(base: Pin | None, head: Pin | None) -> list[Change]:
-    """Give what differs between two pins of the real data."""
+    """Return what differs between two pins of the real data."""
     return changed(vars(base) if base else {}, vars(head) if head else {})
 
 
@@ -60,26 +60,29 @@ def pin_changes(base: Pin | None, head: Pin | None) -> list[Change]:
 class DataChange:
     """How the data of one data set differ.
 
-    counts: of a class in a step. dropped and kept: rows that are dropped now and were not, and the reverse, as
-    image, labels and reason. came and went: images of cells on which a model is tested now and was not, and the
-    reverse. relabelled: images of cells with another label. moved: cells that are tested in another fold.
+    Attributes:
+        counts: cells of a class in a step.
+        dropped, kept: rows that only the head drops, or only the base, as image, labels and reason.
+        added, removed: images of cells on which a model is tested only at the head, or only at the base.
+        relabeled: images of cells with another label.
+        moved: cells that are tested in another fold.
     """
 
     counts: tuple[Change, ...] = ()
     dropped: tuple[Row, ...] = ()
     kept: tuple[Row, ...] = ()
-    came: tuple[str, ...] = ()
-    went: tuple[str, ...] = ()
-    relabelled: tuple[Change, ...] = ()
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    relabeled: tuple[Change, ...] = ()
     moved: int = 0
 
 
 def data_change(base: Results, head: Results) -> DataChange:
-    """Compare the data behind two results, as their tables tell them; a first run changes nothing."""
+    """Compare the data behind two results, from their tables; a first run changes nothing."""
     before, after = _cells(base.predictions), _cells(head.predictions)
     both_have = base.predictions.keys() & head.predictions.keys()
     tested_on = [({*base.predictions[model].images}, {*head.predictions[model].images}) for model in both_have]
-    tested_on = tested_on or [({*before}, {*after})]  # no model is in both: all of one against all of the other
+    tested_on = tested_on or [({*before}, {*after})]  # no model is in both: compare all cells
     both = [image for image in after if image in before]
     cleaned, tested = bool(base.counts and head.counts), bool(before and after)
     return DataChange(
@@ -102,7 +105,7 @@ def _named(counts: Mapping[tuple[str, str], int]) -> dict[str, int]:
 
 
 def _cells(predictions: Mapping[str, Predictions]) -> dict[str, tuple[str, int]]:
-    """Give label and fold of each cell that a model was tested on."""
+    """Return label and fold of each cell that a model was tested on."""
     return {
         image: (p.classes[actual], int(fold))
         for p in predictions.values()
@@ -112,37 +115,50 @@ def _cells(predictions: Mapping[str, Predictions]) -> dict[str, tuple[str, int]]
 
 @dataclass(frozen=True)
 class CodeChange:
-    """A file of code that differs: the lines that came and went, the stages that depend on it."""
+    """A code file that differs: lines added and removed, and the stages that depend on it."""
 
     path: str
-    came: int
-    went: int
+    added: int
+    removed: int
     stages: tuple[str, ...]
 
 
-CODE = ("bloodcells/", "stages/", "original/", "studies/", "tests/", ".ci/", ".dvc/", ".github/")
-"""Where code lies: that of the pipelines, and that by which they are checked."""
+CODE = ("bloodcells/", "stages/", "studies/", "datasets/", "tests/", ".ci/", ".dvc/", ".github/")
+"""Folders of code: that of the pipeline, and that which checks it."""
 
-AROUND = ("dvc.yaml", "requirements.txt", "pyproject.toml", "Makefile", ".dvcignore", ".gitignore", ".gitattributes")
-"""What decides besides: the pipeline, the versions of all libraries, how all is called, and what is looked at."""
+AROUND = (
+    "dvc.yaml",
+    "requirements.txt",
+    "requirements-dev.txt",
+    "pyproject.toml",
+    "Makefile",
+    ".dvcignore",
+    ".gitignore",
+    ".gitattributes",
+)
+"""Files that matter as well: the pipeline, library versions, commands, and what is ignored."""
 
 _NO_CODE = (".lock", ".md")
 
 
 def code_changes(lines: Mapping[str, tuple[int, int]], stages: Mapping[str, Sequence[str]]) -> list[CodeChange]:
-    """Pick the files of code among those that differ, with the stages that they touch.
+    """Return the code files among those that differ, with the stages that depend on them.
 
     Args:
-        lines: for each file that differs the lines that came and went.
-        stages: for each stage the paths on which it depends.
+        lines: for each file that differs, the lines added and removed.
+        stages: for each stage, the files and folders that it depends on.
     """
     return [
-        CodeChange(path, came, went, tuple(name for name, deps in stages.items() if path in deps))
-        for path, (came, went) in lines.items()
+        CodeChange(path, added, removed, tuple(name for name, deps in stages.items() if _within(path, deps)))
+        for path, (added, removed) in lines.items()
         if (path.startswith(CODE) and not path.endswith(_NO_CODE)) or path in AROUND
     ]
 
 
+def _within(path: str, deps: Sequence[str]) -> bool:
+    return any(path == dep or path.startswith(f"{dep}/") for dep in deps)
+
+
 def differ(base: Results, head: Results) -> bool:
-    """Tell whether anything differs between two results, or could not be read."""
+    """Return whether anything differs between two results, or can't be read."""
     return bool(base.unreadable or head.unreadable or changed(base.files, head.files))

@@ -1,4 +1,4 @@
-"""How values and foreign text are written on a page of Markdown."""
+"""Values and foreign text on a page of Markdown: everything foreign is escaped here."""
 
 import json
 import math
@@ -15,24 +15,24 @@ _AT_LINE = re.compile(r"(?<!\S)(#+(?!\S)|>|[-+=]+(?!\S)|\d+[.)](?!\S))")  # a pa
 
 
 def code(text: str) -> str:
-    """Give foreign text as code, in which Markdown takes nothing for its own; in a table a bar would end the cell."""
+    """Return foreign text as code, which Markdown does not interpret; in a table, a bar would end the cell."""
     line = _line(text).translate({ord("`"): "'", ord("|"): "/"})
-    return "`" + re.sub(rf" (?={_AT_LINE.pattern})", "\xa0", line) + "`"  # for no line to begin there
+    return "`" + re.sub(rf" (?={_AT_LINE.pattern})", "\xa0", line) + "`"  # so that no line begins there
 
 
 def plain(text: str) -> str:
-    """Give foreign text as plain words: what would mean something to Markdown or HTML is escaped."""
+    """Return foreign text as plain words: what Markdown or HTML would interpret is escaped."""
     line = _MARKUP.sub(r"\\\g<0>", _line(text))
     return _AT_LINE.sub(lambda found: re.sub(r"[#>=+.)-]", r"\\\g<0>", found[0], count=1), line)
 
 
 def _line(text: str) -> str:
-    """Give a text in one line; of a file's name what is no text is told by its bytes."""
+    """Return a text on one line; bytes of a file name that are not text become escapes."""
     return " ".join(text.split()).encode("utf-8", "backslashreplace").decode()
 
 
 def value(value: Any) -> str:
-    """Give a value as YAML would have it: text and lists as code, numbers as they are."""
+    """Return a value as in YAML: text and lists as code, numbers as they are."""
     if value is ABSENT:
         return "none"
     if isinstance(value, list | dict):
@@ -42,7 +42,7 @@ def value(value: Any) -> str:
 
 
 def _for_json(value: Any) -> Any:
-    """Give a value that JSON has: for a date, and for what is no finite number, YAML's word for it."""
+    """Return a value that JSON has: dates and numbers that are not finite become YAML's words for them."""
     if isinstance(value, list):
         return [_for_json(one) for one in value]
     if isinstance(value, dict):
@@ -53,38 +53,38 @@ def _for_json(value: Any) -> Any:
 
 
 def figure(value_: Any) -> str:
-    """Give a metric, with four digits unless it is a count."""
+    """Return a metric, with four digits unless it is a count."""
     return f"{value_:.4f}" if isinstance(value_, float) else value(value_)
 
 
 def points(share: float) -> str:
-    """Give a difference of shares in percentage points, with its sign; no difference has none."""
+    """Return a difference of fractions in percentage points, with its sign; no difference has none."""
     text = f"{abs(100 * share):.1f}"
     return text if text == "0.0" else ("+" if share > 0 else "−") + text
 
 
 def probability(p: float) -> str:
-    """Give a p value, so that it is seen on which side of `LEVEL` it lies."""
+    """Return a p value with enough digits to show on which side of `LEVEL` it is."""
     return "< 0.001" if p < 0.001 else beside(p, LEVEL)
 
 
 def beside(number: float, limit: float) -> str:
-    """Give a number with three digits, or as many as it takes not to look like a limit that it is not."""
+    """Return a number with three digits, or as many as it takes to differ from a limit that it does not equal."""
     digits = next((many for many in range(3, 17) if round(number, many) != limit), 3)
     return f"{number:.{digits}f}"
 
 
 def counted(count: int, what: str) -> str:
-    """Give a count of things: 1 cell, 2 cells."""
+    """Return a number of things: 1 cell, 2 cells."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def named(names: Sequence[str], most: int) -> str:
-    """Give names, of many the first so many and how many more there are."""
+    """Return names: at most so many, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
 
 
 def folded(summary: str, block: str) -> str:
-    """Fold a block away under a line."""
+    """Collapse a block under a line."""
     return f"<details><summary>{escape(_line(summary))}</summary>\n\n{block}\n\n</details>"

@@ -1,4 +1,4 @@
-"""What a review finds out about two revisions, in the form that the page, its summary and the check share."""
+"""Findings about two revisions, from which the page, its summary and the check are made."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,15 +7,15 @@ from pathlib import Path
 from bloodcells.cli.git import Revision
 from bloodcells.cli.review.changes import Change, CodeChange, DataChange, changed, data_change, differ, side_by_side
 from bloodcells.cli.review.escape import beside, named
-from bloodcells.cli.review.lock_status import Freshness
-from bloodcells.cli.review.snapshot import Guard, Results, Snapshot
+from bloodcells.cli.review.lock_status import LockStatus
+from bloodcells.cli.review.snapshot import Results, RunCheck, Snapshot
 from bloodcells.cli.review.verdicts import Judgement, Verdict, moved, verdicts
-from bloodcells.reporting.markdown import listed
+from bloodcells.reporting.markdown import join
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of the page: the link to its file, relative to the page and quoted, and what it shows."""
+    """A picture of the page: the link to its file, relative to the page and quoted, and its description."""
 
     link: str
     text: str
@@ -23,13 +23,21 @@ class Picture:
 
 @dataclass(frozen=True)
 class DatasetReview:
-    """What was found about one data set.
+    """Findings about one data set.
 
-    changed: whether anything of its results differs. moved: the largest change of a probability, in all models.
-    metrics: for each file of metrics its figures, those that differ and the others. guards: those of the head.
-    files: all files of results that differ. unguarded: why nothing says whether the guards hold, empty where it is
-    known or never was. unreadable: why a file could not be read.
-    committed: whether the head has any results of it.
+    Attributes:
+        name: of the data set.
+        changed: whether any of its results differ.
+        verdicts: on its models.
+        moved: the largest change of a probability, over all models.
+        data: how its data differ.
+        metrics: for each metrics file all values, whether they differ or not.
+        checks: those of the head.
+        files: result files that differ.
+        unchecked: why it is unknown whether the checks passed; empty if it is known, or never was.
+        unreadable: why files can't be read.
+        pictures: of what changed.
+        committed: whether the head has any results of it.
     """
 
     name: str
@@ -38,9 +46,9 @@ class DatasetReview:
     moved: float = 0.0
     data: DataChange = field(default_factory=DataChange)
     metrics: Mapping[str, Sequence[Change]] = field(default_factory=dict)
-    guards: Sequence[Guard] = ()
+    checks: Sequence[RunCheck] = ()
     files: Sequence[str] = ()
-    unguarded: str = ""
+    unchecked: str = ""
     unreadable: Sequence[str] = ()
     pictures: Sequence[Picture] = ()
     committed: bool = True
@@ -48,9 +56,16 @@ class DatasetReview:
 
 @dataclass(frozen=True)
 class Review:
-    """What was found about a change.
+    """Findings about a change.
 
-    parameters: by file, the values that differ. failures: why the check fails; nothing where it passes.
+    Attributes:
+        base, head: the revisions.
+        datasets: findings by data set.
+        parameters: by file, the values that differ.
+        pin: how the pin of the real data differs.
+        code: code files that differ.
+        locks: how the lock files relate to the head.
+        failures: why the check fails; empty if it passes.
     """
 
     base: Revision
@@ -59,24 +74,23 @@ class Review:
     parameters: Mapping[str, Sequence[Change]]
     pin: Sequence[Change]
     code: Sequence[CodeChange]
-    freshness: Sequence[Freshness]
+    locks: Sequence[LockStatus]
     failures: Sequence[str] = ()
 
     @property
-    def untraced(self) -> list[str]:
-        """The data sets whose results at the head no lock file is of."""
-        locked = {one.dataset for one in self.freshness}
+    def without_lock(self) -> list[str]:
+        """The data sets whose results at the head belong to no lock file."""
+        locked = {one.dataset for one in self.locks}
         return [one.name for one in self.datasets if one.committed and one.name not in locked]
 
 
 def compare(base: Snapshot, head: Snapshot, resamples: int, seed: int) -> list[DatasetReview]:
-    """Compare the results of every data set that one of two revisions has, by name.
+    """Compare the results of every data set that either revision has, by name.
 
     Args:
-        base: the revision that was.
-        head: the revision that is reviewed.
-        resamples: how many resamples the intervals of the differences are made of.
-        seed: of these resamples.
+        base: the earlier revision.
+        head: the revision under review.
+        resamples, seed: of the bootstrap intervals of the differences.
     """
     names = sorted(base.results.keys() | head.results.keys())
     return [_dataset(name, base.of(name), head.of(name), head.models, resamples, seed) for name in names]
@@ -99,35 +113,37 @@ def _dataset(
         max((moved(base.predictions[model], head.predictions[model]) for model in both), default=0.0),
         data_change(base, head),
         {file: side_by_side(base.metrics.get(file, {}), head.metrics.get(file, {})) for file in files},
-        head.guards,
+        head.checks,
         [change.name for change in changed(base.files, head.files)],
-        _unguarded(f"plots/{name}/checks.csv", base, head),
+        _unchecked(name, base, head),
         [*base.unreadable.values(), *head.unreadable.values()],
         committed=bool(head.files),
     )
 
 
-def _unguarded(path: str, base: Results, head: Results) -> str:
-    if path in head.unreadable:
-        return head.unreadable[path]
-    if not head.guards and (base.guards or path in base.unreadable):
-        return f"{path} tells of no guard, and did at the base: run `dvc repro`, and commit it"
+def _unchecked(dataset: str, base: Results, head: Results) -> str:
+    paths = [f"plots/{dataset}/{name}" for name in ("report/checks.csv", "checks.csv")]
+    for path in paths:
+        if path in head.unreadable:
+            return head.unreadable[path]
+    if not head.checks and (base.checks or any(path in base.unreadable for path in paths)):
+        return f"{paths[0]} has no checks, and had some at the base: run `dvc repro`, and commit it"
     return ""
 
 
-_FEW = 5  # so many files are named in a reason
+_FEW = 5  # files named in a reason
 
-REASONS = ("worse", "stale", "guards")
-"""For what a review fails if it is asked to."""
+REASONS = ("worse", "stale", "checks")
+"""What a review fails on if requested."""
 
 
-def failures(review: Review, min_accuracy: float, asked: Sequence[str]) -> list[str]:
-    """Say why the check fails; nothing where it passes.
+def failures(review: Review, min_accuracy: float, requested: Sequence[str]) -> list[str]:
+    """Return why the check fails; nothing if it passes.
 
     Args:
-        review: what was found.
-        min_accuracy: below it no model's accuracy may lie with the lower end of its 95 % Wilson interval.
-        asked: those of `REASONS` for which it fails too.
+        review: the findings.
+        min_accuracy: the lower bound of each model's accuracy (95 % Wilson interval) must reach it.
+        requested: those of `REASONS` on which it fails as well.
     """
     why = []
     for one in review.datasets:
@@ -136,38 +152,38 @@ def failures(review: Review, min_accuracy: float, asked: Sequence[str]) -> list[
             if verdict.interval and verdict.interval[0] < min_accuracy:
                 low = beside(verdict.interval[0], min_accuracy)
                 why.append(
-                    f"{which}: the lower end of its accuracy's interval is {low}, below {min_accuracy} "
+                    f"{which}: the lower bound of its accuracy is {low}, below {min_accuracy} "
                     "(review.min_accuracy in params.yaml)"
                 )
             if verdict.interval is None and verdict.judgement is Judgement.UNCOMPARABLE:
                 why.append(f"{which}: its predictions can't be read")
-            if "worse" in asked and verdict.judgement is Judgement.WORSE:
+            if "worse" in requested and verdict.judgement is Judgement.WORSE:
                 why.append(f"{which} got worse")
-        if "guards" in asked:
-            why += [f"{one.name}: a guard fails: {guard.what}" for guard in one.guards if not guard.holds]
-            if one.unguarded:
-                why.append(f"{one.name}: nothing says whether the guards hold: {one.unguarded}")
-    if "stale" in asked:
-        why += [reason for one in review.freshness for reason in _not_current(one)]
-        if not review.freshness:
-            why.append("there is no dvc.lock, so nothing says what the results were made of")
-        elif review.untraced:
+        if "checks" in requested:
+            why += [f"{one.name}: a check failed: {check.description}" for check in one.checks if not check.passed]
+            if one.unchecked:
+                why.append(f"{one.name}: it is unknown whether the checks passed: {one.unchecked}")
+    if "stale" in requested:
+        why += [reason for one in review.locks for reason in _not_current(one)]
+        if not review.locks:
+            why.append("there is no dvc.lock, so it is unknown what made the results")
+        elif review.without_lock:
             why.append(
-                f"no lock file is of the results of {listed(review.untraced)}, so nothing says what they were made of: "
+                f"no lock file belongs to the results of {join(review.without_lock)}, so it is unknown what made them: "
                 "commit the dvc.lock of their run, or delete them"
             )
     return why
 
 
-def _not_current(one: Freshness) -> list[str]:
+def _not_current(one: LockStatus) -> list[str]:
     what, why = f"the committed results of {one.dataset or one.lock}", []
     if one.failure:
-        why.append(f"DVC can't tell whether {what} are those of this code ({one.lock}): {one.failure}")
+        why.append(f"DVC can't tell whether {what} belong to this code ({one.lock}): {one.failure}")
     if one.stale:
-        why.append(f"{what} are not those of this code ({one.lock}): {one.remedy}")
-    if one.lost:
+        why.append(f"{what} don't belong to this code ({one.lock}): {one.remedy}")
+    if one.missing:
         why.append(
-            f"of {what} ({one.lock}) these are not there: {named(one.lost, _FEW)}: "
-            f"bring them back from the base, or {one.remedy}"
+            f"of {what} ({one.lock}) these are missing: {named(one.missing, _FEW)}: "
+            f"restore them from the base, or {one.remedy}"
         )
     return why

@@ -1,212 +1,157 @@
-"""Whether committed results belong to the code, the parameters and the data beside them, as DVC judges it."""
+"""Whether committed results belong to the code, the parameters and the data beside them, as DVC judges it.
+
+DVC works on the current folder and its configuration, so this module also runs as a program, in a process of its own:
+`python -m bloodcells.cli.review.lock_status FOLDER` prints what DVC finds there as JSON.
+"""
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-ORIGINAL = "original/dvc.yaml"
-"""The pipeline beside that in the root, with a lock of its own."""
-
-_ORIGINAL_LOCK = Path(ORIGINAL).with_name("dvc.lock")
-
 
 @dataclass(frozen=True)
 class Stale:
-    """A stage that would run again, and what changed under it; nothing where it only follows another one."""
+    """A stage that would run again, and what changed; no reasons if it only follows another stage."""
 
     stage: str
     reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Freshness:
-    """How one lock file stands to the tree: of which data set it is, the stages that are stale.
+class LockStatus:
+    """How one lock file relates to the files of a revision.
 
-    failure: what DVC said where it could not tell, else empty. lost: outputs that the tree has not, though git held
-    them at the base, or should hold them as what a stage that is not stale has made; the lock itself or its pipeline
-    where they were at the base.
+    Attributes:
+        lock: path of the lock file.
+        dataset: its data set.
+        stale: stages that would run again.
+        failure: DVC's message if it could not tell, otherwise empty.
+        missing: outputs that the revision lacks although git had them at the base, or should have them because their
+            stage is not stale; the lock itself if it was at the base.
+        made_by: for a kept run, the commit that made its results; empty if that is unknown, or for the default run.
     """
 
     lock: str
     dataset: str
     stale: tuple[Stale, ...] = ()
     failure: str = ""
-    lost: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    made_by: str = ""
 
     @property
     def current(self) -> bool:
-        """Whether the results are those of this tree."""
-        return not (self.stale or self.failure or self.lost)
+        """Whether the results are those of this code."""
+        return not (self.stale or self.failure or self.missing)
+
+    @property
+    def kept(self) -> bool:
+        """Whether it belongs to a kept run, which may be older than the code."""
+        return self.lock.startswith("locks/")
 
     @property
     def remedy(self) -> str:
-        """What makes the results anew."""
-        if self.lock.startswith("locks/"):
+        """How to make the results again."""
+        if self.kept:
             return "run it again as locks/README.md says, and commit its lock, metrics/ and plots/"
-        target = f" {ORIGINAL}" if Path(self.lock).parent == Path(ORIGINAL).parent else ""
-        return f"run `dvc repro{target}`, and commit {self.lock}, metrics/ and plots/"
+        return f"run `dvc repro`, and commit {self.lock}, metrics/ and plots/"
 
 
-def freshness(tree: Path, base: Path, scratch: Path) -> list[Freshness]:
-    """Hold each lock file of a tree against it: the one in its root, and those of kept runs under `locks/`.
+def lock_status(tree: Path, base: Path, scratch: Path) -> list[LockStatus]:
+    """Check the lock file in the root of a tree, and name the commits behind kept runs under `locks/`.
 
-    Beside each goes the lock of the pipeline `ORIGINAL` where there is one. A kept run's locks and parameters are
-    put in the place of the default run's, in a copy. The tree is no repository and has no cache, like a fresh clone:
-    what lies about in a working tree but is not committed says nothing here.
+    The tree is not a repository and has no cache, like a fresh clone: what lies in a working tree but is not committed
+    does not count.
 
     Args:
         tree: the files of a revision.
-        base: those of the revision before it; what git held there and the tree lacks is lost.
-        scratch: an empty folder for copies.
+        base: those of the revision before it.
+        scratch: an empty folder for a copy.
     """
-    locks = [path for path in (tree / "dvc.lock", *sorted(tree.glob("locks/*/dvc.lock"))) if path.is_file()]
-    with ThreadPoolExecutor() as pool:
-        by_run = pool.map(lambda lock: _check(tree, base, lock, scratch / f"at-{locks.index(lock)}"), locks)
-        return [one for run in by_run for one in run] + _gone(tree, base)
+    lock = tree / "dvc.lock"
+    found = [_check(tree, base, scratch / "copy")] if lock.is_file() else []
+    for kept in sorted(tree.glob("locks/*/dvc.lock")):
+        dataset = _dataset(kept.with_name("params.yaml"))
+        found.append(LockStatus(str(kept.relative_to(tree)), dataset, made_by=_made_by(tree, dataset)))
+    return found + _removed(tree, base)
 
 
-def _gone(tree: Path, base: Path) -> list[Freshness]:
-    """Name the locks that the base had and the tree has not: of what they told nothing can be said any more."""
-    kept = sorted(path for name in ("dvc.lock", "original.lock") for path in base.glob(f"locks/*/{name}"))
-    gone = []
-    for lock in (base / "dvc.lock", base / _ORIGINAL_LOCK, *kept):
+def _removed(tree: Path, base: Path) -> list[LockStatus]:
+    """Return the locks that the base had and the tree lacks: nothing can be said about their results any more."""
+    removed = []
+    for lock in (base / "dvc.lock", *sorted(base.glob("locks/*/dvc.lock"))):
         path = lock.relative_to(base)
         if lock.is_file() and not (tree / path).is_file():
-            params = (lock.parent if lock in kept else base) / "params.yaml"
-            gone.append(Freshness(str(path), _dataset(params), lost=(str(path),)))
-    return gone
+            removed.append(LockStatus(str(path), _dataset(lock.with_name("params.yaml")), missing=(str(path),)))
+    return removed
 
 
-def _check(tree: Path, base: Path, lock: Path, place: Path) -> list[Freshness]:
-    """Hold the lock of a run, and that of `ORIGINAL` on the same data, against the tree."""
-    shutil.copytree(tree, place)
-    beside = place / _ORIGINAL_LOCK
-    original = tree / _ORIGINAL_LOCK
-    if lock.parent != tree:
-        original = lock.with_name("original.lock")
-        beside.unlink(missing_ok=True)  # that of the default run
-        for source, target in ((lock, "dvc.lock"), (lock.with_name("params.yaml"), "params.yaml"), (original, beside)):
-            if source.is_file() and (place / target).parent.is_dir():
-                shutil.copyfile(source, place / target)
-    local = place / ".dvc" / "config.local"
+def _made_by(tree: Path, dataset: str) -> str:
+    """Return the commit that made the results of a data set, as their provenance records it."""
+    commits = set()
+    for folder in ("report/provenance", "provenance"):
+        for path in (tree / "plots" / dataset / folder).glob("*.json"):
+            try:
+                commits.add(str(json.loads(path.read_text(encoding="utf-8"))["evaluation"]["commit"])[:7])
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+    return ", ".join(sorted(commits))
+
+
+def _check(tree: Path, base: Path, copy: Path) -> LockStatus:
+    shutil.copytree(tree, copy)
+    local = copy / ".dvc" / "config.local"
     local.parent.mkdir(exist_ok=True)
     local.write_text("[core]\n    no_scm = true\n    analytics = false\n", encoding="utf-8")
-    locks = {"dvc.yaml": lock}
-    dataset = _dataset(place / "params.yaml")
-    found = []
-    if original.is_file() and (place / ORIGINAL).is_file():
-        locks[ORIGINAL] = original
-    elif original.is_file():
-        found.append(Freshness(str(original.relative_to(tree)), dataset, lost=(ORIGINAL,)))
+    ended = subprocess.run(
+        [sys.executable, "-P", "-m", __name__, str(copy)],  # -P: a file of the tree may have the name of a module
+        cwd=copy,
+        env=os.environ | {"DVC_SITE_CACHE_DIR": str(copy / ".dvc" / "site"), "DVC_NO_ANALYTICS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    dataset = _dataset(copy / "params.yaml")
+    if ended.returncode:
+        message = (ended.stderr.strip().splitlines() or ["DVC ended without a message"])[-1]
+        return LockStatus("dvc.lock", dataset, failure=message.replace(f"{copy}/", "").rstrip("."))
+    return _judge(json.loads(ended.stdout), dataset, copy, base)
 
-    with ThreadPoolExecutor() as pool:
-        listing = pool.submit(_python, place, "-c", _INDEX)  # a second start of DVC, which takes seconds
-        tried = _python(place, "-m", "dvc", "repro", "--dry", "--allow-missing", "--keep-going", *locks)
-    would_run = _stages(tried.stdout + tried.stderr)
-    failure = "" if would_run else _failure(tried, place) or _failure(listing.result(), place)
-    index = json.loads(listing.result().stdout or "{}")
-    unseen: dict[str, list[str]] = {}  # by stage, what DVC says nothing of
-    for stage, path in index.get("deps", ()):
-        if not (place / path).exists():
-            unseen.setdefault(stage, []).append(f"{path} is gone")
-    for stage in index.get("frozen", ()):
-        unseen.setdefault(stage, []).append("it is frozen, so that DVC doesn't look at it: `dvc unfreeze` it")
-    status = json.loads(_python(place, "-m", "dvc", "status", "--json").stdout or "{}") if would_run else {}
-    stale = [
-        Stale(stage, (*_reasons(status.get(stage, [])), *unseen.get(stage, ())))
-        for stage in dict.fromkeys([*(stage for stage in status if stage in would_run), *would_run, *unseen])
+
+def _judge(found: Mapping[str, Any], dataset: str, copy: Path, base: Path) -> LockStatus:
+    reasons = {stage: _reasons(changes) for stage, changes in found["status"].items() if stage in found["followers"]}
+    for stage, path in found["deps"]:
+        if not (copy / path).exists():  # to DVC, a file that could be fetched
+            reasons[stage] = (*reasons.get(stage, ()), f"{path} is missing")
+    for stage in found["frozen"]:
+        reasons[stage] = (*reasons.get(stage, ()), "it is frozen, so DVC ignores it: `dvc unfreeze` it")
+    changed = {stage for stage, why in reasons.items() if why}
+    would_run = changed.union(*(found["followers"][stage] for stage in changed))
+    missing = [
+        path
+        for stage, path, cached in found["outs"]
+        if not (copy / path).exists() and ((base / path).exists() or not (cached or stage in would_run))
     ]
-    lost = [
-        (stage, path)
-        for stage, path, cached in index.get("outs", ())
-        if not (place / path).exists() and ((base / path).exists() or not (cached or stage in would_run))
-    ]
-    return found + [
-        Freshness(
-            str(path.relative_to(tree)),
-            dataset,
-            tuple(one for one in stale if _pipeline(one.stage) == pipeline),
-            failure,
-            tuple(path for stage, path in lost if _pipeline(stage) == pipeline),
-        )
-        for pipeline, path in locks.items()
-    ]
-
-
-_INDEX = """
-import json, os
-from pathlib import Path
-from dvc.repo import Repo
-
-stages = list(Repo().index.stages)
-outs = [Path(out.fs_path) for stage in stages for out in stage.outs]
-def made(path):
-    return any(path.is_relative_to(out) or out.is_relative_to(path) for out in outs)
-pipelines = [stage for stage in stages if stage.path.endswith(".yaml")]
-print(json.dumps({
-    "outs": [(stage.addressing, os.path.relpath(out.fs_path), out.use_cache) for stage in stages for out in stage.outs],
-    "deps": [(stage.addressing, os.path.relpath(dep.fs_path)) for stage in pipelines for dep in stage.deps
-             if dep.is_in_repo and not made(Path(dep.fs_path))],
-    "frozen": [stage.addressing for stage in pipelines if stage.frozen],
-}))
-"""
-"""A program that tells of the pipelines: of each output its stage, its path, and whether DVC keeps it, not git; of each
-dependency that no stage makes its stage and its path, since DVC takes one that is missing for one that it could fetch;
-and the stages that DVC was told not to look at."""
-
-
-def _pipeline(stage: str) -> str:
-    """Give the file in which a stage is: of one in the root DVC leaves it out."""
-    return stage.rpartition(":")[0] or "dvc.yaml"
-
-
-def _failure(ended: subprocess.CompletedProcess[str], place: Path) -> str:
-    """Give DVC's message where it failed, else nothing."""
-    lines = ended.stderr.strip().splitlines() or ["DVC ended without a word"]
-    told = lines[-1] if lines[0].startswith("Traceback") else lines[0].removeprefix("ERROR: ")
-    return told.replace(f"{place}/", "").rstrip(".") if ended.returncode else ""
+    stale = [Stale(stage, reasons.get(stage, ())) for stage in found["order"] if stage in would_run]
+    return LockStatus("dvc.lock", dataset, tuple(stale), missing=tuple(missing))
 
 
 def _dataset(params: Path) -> str:
     try:
         return str(yaml.safe_load(params.read_text(encoding="utf-8"))["dataset"])
-    except (OSError, yaml.YAMLError, TypeError, KeyError):
+    except (OSError, ValueError, yaml.YAMLError, TypeError, KeyError):
         return ""  # DVC will say what is wrong
 
 
-def _python(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-P", *arguments],  # -P: a file of the tree may be called like a module
-        cwd=place,
-        env=os.environ | {"DVC_SITE_CACHE_DIR": str(place / ".dvc" / "site"), "DVC_NO_ANALYTICS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def _stages(said: str) -> list[str]:
-    """Name the stages that a dry run would run: where inputs are missing it fails at them, and skips what follows."""
-    lines = [
-        line
-        for line in said.splitlines()
-        if line.startswith("Running stage") or "failed to reproduce" in line or "will be skipped" in line
-    ]
-    return list(dict.fromkeys(name for line in lines for name in re.findall(r"'([^']+)'", line)))
-
-
-def _reasons(changes: list[Any]) -> tuple[str, ...]:
-    """Give what changed under a stage out of its `dvc status`, without what a clone does not have."""
+def _reasons(changes: Sequence[Any]) -> tuple[str, ...]:
+    """Return what changed for a stage, from its `dvc status`, without what a clone lacks anyway."""
     reasons = []
     for change in changes:
         if change == "changed command":
@@ -222,3 +167,47 @@ def _reasons(changes: list[Any]) -> tuple[str, ...]:
                     reasons.append(path)
             reasons += [f"{path} is not the one in the lock" for path, state in outs.items() if state == "modified"]
     return tuple(reasons)
+
+
+# ---- the program
+
+
+def examine(folder: Path) -> dict[str, Any]:
+    """Return what DVC finds in a folder: for each stage its status and those that follow it, outputs, dependencies."""
+    import networkx as nx  # noqa: PLC0415 (DVC brings it, and takes a second to import)
+    from dvc.repo import Repo  # noqa: PLC0415
+
+    with Repo(os.fspath(folder)) as repo:
+        stages = [stage for stage in repo.index.stages if stage.path.endswith(".yaml")]
+        outs = [Path(out.fs_path) for stage in stages for out in stage.outs]
+        after = repo.index.graph.reverse()
+
+        def is_made(path: Path) -> bool:
+            return any(path.is_relative_to(out) or out.is_relative_to(path) for out in outs)
+
+        def relative(path: str) -> str:
+            return Path(path).relative_to(folder).as_posix()
+
+        return {
+            "status": repo.status(),
+            "order": [stage.addressing for stage in nx.topological_sort(after) if stage in stages],
+            "followers": {
+                stage.addressing: [other.addressing for other in nx.descendants(after, stage)] for stage in stages
+            },
+            "outs": [
+                (stage.addressing, relative(out.fs_path), out.use_cache) for stage in stages for out in stage.outs
+            ],
+            "deps": [
+                (stage.addressing, relative(dep.fs_path))
+                for stage in stages
+                for dep in stage.deps
+                if dep.is_in_repo and not is_made(Path(dep.fs_path))
+            ],
+            "frozen": [stage.addressing for stage in stages if stage.frozen],
+        }
+
+
+if __name__ == "__main__":
+    place = Path(sys.argv[1]).resolve()
+    real_stdout, sys.stdout = sys.stdout, sys.stderr  # DVC may print
+    real_stdout.write(json.dumps(examine(place)))

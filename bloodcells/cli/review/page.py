@@ -1,4 +1,4 @@
-"""The reviewer's page as GitHub's Markdown, in lines and tables that read as well in a terminal."""
+"""The review as GitHub's Markdown, which also reads well in a terminal."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -7,19 +7,19 @@ from bloodcells.cli.git import Revision
 from bloodcells.cli.review.changes import ABSENT, WHOLE, Change, CodeChange, DataChange
 from bloodcells.cli.review.escape import code, counted, figure, folded, named, plain, points, probability, value
 from bloodcells.cli.review.findings import DatasetReview, Review
-from bloodcells.cli.review.lock_status import Freshness, Stale
+from bloodcells.cli.review.lock_status import LockStatus, Stale
 from bloodcells.cli.review.summary import summary
 from bloodcells.cli.review.verdicts import SIGNS, Flip, Judgement, Verdict
 from bloodcells.evaluation.paired_tests import LEVEL
-from bloodcells.reporting.markdown import item, listed, paragraph, table
+from bloodcells.reporting.markdown import item, join, paragraph, table
 
-_FEW = 12  # so many rows of a table stand open; more are folded away
-_MOST = 50  # so many images are named together, and so many rows of a table shown
-_COMMENT = 60_000  # bytes: a comment on GitHub holds 65,536 characters, of which the workflow adds a few
+_FEW = 12  # rows of a table that are shown; with more, it is collapsed
+_MOST = 50  # images named together, and rows of a table at most
+_COMMENT = 60_000  # bytes: GitHub allows 65,536 characters, and the workflow adds a few
 
 
 def markdown(review: Review) -> str:
-    """Give the page, its sections always in this order. Nothing in it depends on the machine or the time."""
+    """Return the page, its sections always in this order. Nothing in it depends on the machine or the time."""
     sections = {
         "Better or worse": (_verdicts(review.datasets), "No result changed."),
         "Parameters": (_parameters(review.parameters), "No change."),
@@ -27,11 +27,11 @@ def markdown(review: Review) -> str:
         "Metrics": (_metrics(review.datasets), "No change."),
         "Code": (_code(review.code), "No change."),
         "Do the committed results belong to this code?": (
-            _staleness(review.freshness, review.untraced),
-            "There is no `dvc.lock`: nothing says what the results were made of.",
+            _locks(review.locks, review.without_lock),
+            "There is no `dvc.lock`: it is unknown what made the results.",
         ),
-        "Guards": (_guards(review.datasets), "No run has left a report of its guards."),
-        "Pictures": (_pictures(review.datasets), "None were drawn."),
+        "Checks": (_checks(review.datasets), "No run has left a table of checks."),
+        "Pictures": (_pictures(review.datasets), "None."),
     }
     blocks = [
         f"# Review: {_revision(review.head)} against {_revision(review.base)}",
@@ -43,7 +43,7 @@ def markdown(review: Review) -> str:
 
 
 def comment(page: str) -> str:
-    """Give a page without its pictures, and of a long one no more than a comment on GitHub can hold."""
+    """Return a page without its pictures, cut to what a comment on GitHub can hold."""
     lines = [line for line in page.splitlines(keepends=True) if not line.startswith("![")]
     text = "".join(lines)
     if len(text.encode()) <= _COMMENT:
@@ -56,7 +56,7 @@ def comment(page: str) -> str:
         kept += line
     if kept.count("<details>") > kept.count("</details>"):
         kept += "\n</details>\n"
-    return kept + "\n**Cut here**, since a comment holds no more: the page of the run has the whole review.\n"
+    return kept + "\n**Cut here**, because a comment can hold no more: the page of the run has the whole review.\n"
 
 
 def _revision(which: Revision) -> str:
@@ -67,7 +67,7 @@ def _revision(which: Revision) -> str:
     return code(which.short) + (f" ({name})" if named else "")
 
 
-# ---- the sections: each gives its blocks, between which stands an empty line
+# ---- the sections: each returns its blocks, which an empty line separates
 
 
 def _verdicts(datasets: Sequence[DatasetReview]) -> list[str]:
@@ -88,9 +88,9 @@ def _verdicts(datasets: Sequence[DatasetReview]) -> list[str]:
     if any(_is_tested(verdict) for one in datasets for verdict in one.verdicts):
         blocks.append(
             paragraph(
-                "Points: head's accuracy less base's on those cells, with the bootstrap interval of each model by "
-                "itself. p: exact McNemar test with Holm's correction over the models whose predictions changed; "
-                f"below {LEVEL} is better or worse. Flipped: cells now right (+), now wrong (−)."
+                "Points: accuracy of the head minus that of the base on those cells, in percentage points, with the "
+                "bootstrap interval. p: exact McNemar test, after Holm's correction for the models whose predictions "
+                f"changed; below {LEVEL} is better or worse. Flipped: cells now correct (+), now wrong (−)."
             )
         )
     return blocks
@@ -116,42 +116,42 @@ def _compared(verdict: Verdict) -> list[str]:
     if one is None or verdict.judgement is Judgement.SAME:
         return ["", "", ""]
     interval = f"{points(one.difference)} ({points(one.low)} to {points(one.high)})"
-    return [interval, probability(one.p), f"+{one.b_only} −{one.a_only}"]
+    return [interval, probability(one.p), f"+{one.only_second} −{one.only_first}"]
 
 
 def _notes(one: DatasetReview) -> list[str]:
-    relabelled = max((verdict.relabelled for verdict in one.verdicts), default=0)
+    relabeled = max((verdict.relabeled for verdict in one.verdicts), default=0)
     notes = []
     compared = [verdict for verdict in one.verdicts if verdict.compared]
-    if len({(verdict.came, verdict.went) for verdict in compared}) > 1:  # what is so of all models, the data tell
+    if len({(verdict.added, verdict.removed) for verdict in compared}) > 1:  # otherwise the section on data says it
         notes += [
-            f"**{plain(verdict.model)}** is tested on other cells than at the base: {verdict.came} more and "
-            f"{verdict.went} fewer."
+            f"**{plain(verdict.model)}** is tested on other cells than at the base: {verdict.added} more and "
+            f"{verdict.removed} fewer."
             for verdict in compared
-            if verdict.came or verdict.went
+            if verdict.added or verdict.removed
         ]
-    if relabelled:
-        notes.append(f"Left out: {counted(relabelled, 'cell')} with another label than at the base.")
+    if relabeled:
+        notes.append(f"Left out: {counted(relabeled, 'cell')} with another label than at the base.")
     if one.moved and all(verdict.judgement is Judgement.SAME for verdict in one.verdicts):
-        notes.append(f"No cell is predicted otherwise; a probability moved by {one.moved:.4f} at most.")
+        notes.append(f"No prediction changed; probabilities changed by at most {one.moved:.4f}.")
     return notes + [plain(why) for why in one.unreadable]
 
 
 def _flips(dataset: str, verdict: Verdict) -> str:
-    lines = _kinds("now right", verdict.fixed, "before", lambda flip: flip.before)
+    lines = _kinds("now correct", verdict.fixed, "before", lambda flip: flip.before)
     lines += _kinds("now wrong", verdict.broken, "now", lambda flip: flip.after)
-    told = f"{verdict.model} on {dataset}: {len(verdict.fixed)} now right, {len(verdict.broken)} now wrong"
+    told = f"{verdict.model} on {dataset}: {len(verdict.fixed)} now correct, {len(verdict.broken)} now wrong"
     return folded(told, "\n".join(map(item, lines)))
 
 
 def _kinds(what: str, flips: Sequence[Flip], when: str, wrong: Callable[[Flip], str]) -> list[str]:
-    """Tell the cells that flipped, those of one confusion together, the most frequent first."""
+    """Return the cells that flipped, grouped by confusion, the most frequent one first."""
     kinds: dict[tuple[str, str], list[str]] = {}
     for flip in flips:
         kinds.setdefault((flip.label, wrong(flip)), []).append(flip.image)
     return [
-        f"**{what}** ({len(images)}), {label} taken for {taken} {when}: {_images(images)}"
-        for (label, taken), images in sorted(kinds.items(), key=lambda kind: (-len(kind[1]), kind[0]))
+        f"**{what}** ({len(images)}), {label} predicted as {other} {when}: {_images(images)}"
+        for (label, other), images in sorted(kinds.items(), key=lambda kind: (-len(kind[1]), kind[0]))
     ]
 
 
@@ -160,7 +160,7 @@ def _parameters(by_file: Mapping[str, Sequence[Change]]) -> list[str]:
     told: list[Sequence[Change]] = []
     for file, changes in by_file.items():
         if changes and changes[0].name == WHOLE:
-            blocks.append(f"{code(file)} is {'new' if changes[0].before is ABSENT else 'gone'}.")
+            blocks.append(f"{code(file)} is {'new' if changes[0].before is ABSENT else 'removed'}.")
         elif changes and changes in told:
             blocks.append(f"The same in {code(file)}.")
         elif changes:
@@ -170,7 +170,7 @@ def _parameters(by_file: Mapping[str, Sequence[Change]]) -> list[str]:
 
 
 def _data(review: Review) -> list[str]:
-    blocks = ["The real data are pinned anew in `data.dvc`:", _changes("pin", review.pin)] if review.pin else []
+    blocks = ["The pin of the real data in `data.dvc` changed:", _changes("pin", review.pin)] if review.pin else []
     for one in review.datasets:
         told = _of_data(one.data)
         blocks += [f"**{plain(one.name)}**:", *told] if told else []
@@ -183,7 +183,7 @@ def _of_data(data: DataChange) -> list[str]:
         blocks.append(
             _long(f"{counted(len(data.counts), 'count')} changed", _changes("cells", data.counts), data.counts)
         )
-    for what, images in (("tested now and not before", data.came), ("no longer tested", data.went)):
+    for what, images in (("tested now and not before", data.added), ("no longer tested", data.removed)):
         if images:
             blocks.append(folded(f"{counted(len(images), 'cell')} {what}", paragraph(_images(images))))
     for what, rows in (("dropped now and not before", data.dropped), ("no longer dropped", data.kept)):
@@ -191,9 +191,9 @@ def _of_data(data: DataChange) -> list[str]:
             cells = [[code(image), plain(labels), plain(reason)] for image, labels, reason in rows]
             block = _first(["image", "labels", "reason"], cells, names=3)
             blocks.append(folded(f"{counted(len(rows), 'row')} {what}", block))
-    if data.relabelled:
-        told = f"{counted(len(data.relabelled), 'cell')} with another label"
-        blocks += [f"{told}:", _long(told, _changes("image", data.relabelled), data.relabelled)]
+    if data.relabeled:
+        told = f"{counted(len(data.relabeled), 'cell')} with another label"
+        blocks += [f"{told}:", _long(told, _changes("image", data.relabeled), data.relabeled)]
     if data.moved:
         blocks.append(f"{counted(data.moved, 'cell')} tested in another fold.")
     return blocks
@@ -205,17 +205,19 @@ def _metrics(datasets: Sequence[DatasetReview]) -> list[str]:
         for name, figures in one.metrics.items():
             rows = _figures(figures)
             if rows:
-                blocks.append(table([plain(f"{one.name}, {name}"), "base", "head"], rows))
+                blocks.append(table([plain(f"{one.name}, {name}"), "base", "head", "Δ"], rows))
     return blocks
 
 
 def _figures(figures: Sequence[Change]) -> list[list[str]]:
-    """Give a row per figure that differs; one that has an interval (its name with _low and _high) has it beside."""
+    """Return a row per metric that differs, with its interval if it has one (its name with _low and _high)."""
     base = {one.name: one.before for one in figures}
     head = {one.name: one.after for one in figures}
     bounds = {f"{name}_{end}" for name in head for end in ("low", "high")}
     rows = [
-        [plain(name.replace("_", " ")), _figure(base, name), _figure(head, name)] for name in head if name not in bounds
+        [plain(name.replace("_", " ")), _figure(base, name), _figure(head, name), _delta(base[name], head[name])]
+        for name in head
+        if name not in bounds
     ]
     return [row for row in rows if row[1] != row[2]]
 
@@ -226,65 +228,72 @@ def _figure(figures: Mapping[str, Any], name: str) -> str:
     return figure(figures[name]) + interval
 
 
+def _delta(before: Any, after: Any) -> str:
+    if ABSENT in (before, after):
+        return ""
+    return f"{after - before:+.4f}".replace("-", "−")
+
+
 def _code(changes: Sequence[CodeChange]) -> list[str]:
     if not changes:
         return []
     rows = [
-        [code(one.path), f"+{one.came} −{one.went}", listed([*map(plain, one.stages)]) or "none"] for one in changes
+        [code(one.path), f"+{one.added} −{one.removed}", join([*map(plain, one.stages)]) or "none"] for one in changes
     ]
     return [_long(f"{len(rows)} files changed", _first(["file", "lines", "stages that use it"], rows, names=3), rows)]
 
 
-def _staleness(freshness: Sequence[Freshness], untraced: Sequence[str]) -> list[str]:
+def _locks(locks: Sequence[LockStatus], without_lock: Sequence[str]) -> list[str]:
     blocks = []
-    for one in freshness:
+    for one in locks:
         name = f"**{plain(one.dataset or 'unknown')}** ({code(one.lock)})"
-        if one.current:
-            blocks.append(f"{name}: yes.")
+        if one.missing:
+            blocks.append(paragraph(f"{name}: **missing**, although git should have them: {_images(one.missing)}"))
+        elif one.kept:
+            made_by = f"commit {code(one.made_by)}" if one.made_by else "an unknown commit"
+            blocks.append(paragraph(f"{name}: a kept run, made by {made_by}. The check does not require it to be new."))
         elif one.failure:
             blocks.append(paragraph(f"{name}: DVC can't tell: {plain(one.failure)}"))
+        elif one.current:
+            blocks.append(f"{name}: yes.")
         if one.stale:
-            blocks.append(paragraph(f"{name}: **no**. These stages are not as their results have it:"))
+            blocks.append(paragraph(f"{name}: **no**. These stages would run again:"))
             blocks.append("\n".join(map(item, _stale(one.stale))))
-        if one.lost:
-            blocks.append(paragraph(f"{name}: **not there**, though git should hold them: {_images(one.lost)}"))
-    if freshness and untraced:
-        names = listed([*map(plain, untraced)])
-        blocks.append(paragraph(f"No lock file is of {names}: those results can't be traced."))
+    if locks and without_lock:
+        names = join([*map(plain, without_lock)])
+        blocks.append(paragraph(f"No lock file belongs to {names}: it is unknown what made those results."))
     return blocks
 
 
 def _stale(stages: Sequence[Stale]) -> list[str]:
-    """Tell the stages with what changed under them, those of one stage file with the same reasons together."""
+    """Return the stages with what changed for them, those of one module with the same reasons together."""
     groups: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for one in stages:
         groups.setdefault((one.stage.partition("@")[0], one.reasons), []).append(one.stage)
     return [
-        f"{listed([*map(plain, names)]) if len(names) <= 3 else f'{plain(stage)} ({len(names)} stages)'}: "
-        f"{', '.join(map(plain, reasons)) or 'follows from those above'}"
+        f"{join([*map(plain, names)]) if len(names) <= 3 else f'{plain(stage)} ({len(names)} stages)'}: "
+        f"{', '.join(map(plain, reasons)) or 'because of those above'}"
         for (stage, reasons), names in groups.items()
     ]
 
 
-def _guards(datasets: Sequence[DatasetReview]) -> list[str]:
+def _checks(datasets: Sequence[DatasetReview]) -> list[str]:
     blocks = []
     for one in datasets:
-        if one.unguarded:
-            blocks.append(paragraph(f"**{plain(one.name)}**: {plain(one.unguarded)}"))
-        failing = [guard for guard in one.guards if not guard.holds]
-        if failing:
-            blocks.append(f"**{plain(one.name)}**: {len(failing)} of {len(one.guards)} **fail**:")
+        if one.unchecked:
+            blocks.append(paragraph(f"**{plain(one.name)}**: {plain(one.unchecked)}"))
+        failed = [check for check in one.checks if not check.passed]
+        if failed:
+            blocks.append(f"**{plain(one.name)}**: {len(failed)} of {len(one.checks)} **failed**:")
             blocks.append(
                 "\n".join(
-                    item(f"{plain(guard.what)}: found {plain(guard.figure)}, allowed {plain(guard.allowed)}")
-                    for guard in failing
+                    item(f"{plain(check.description)}: found {plain(check.value)}, allowed {plain(check.allowed)}")
+                    for check in failed
                 )
             )
-        elif one.guards:
-            rows = [[plain(guard.what), plain(guard.figure), plain(guard.allowed)] for guard in one.guards]
-            blocks.append(
-                folded(f"{one.name}: all {len(rows)} hold", table(["what was looked for", "found", "allowed"], rows))
-            )
+        elif one.checks:
+            rows = [[plain(check.description), plain(check.value), plain(check.allowed)] for check in one.checks]
+            blocks.append(folded(f"{one.name}: all {len(rows)} passed", table(["check", "found", "allowed"], rows)))
     return blocks
 
 
@@ -292,7 +301,7 @@ def _pictures(datasets: Sequence[DatasetReview]) -> list[str]:
     return [f"![{plain(picture.text)}]({picture.link})" for one in datasets for picture in one.pictures]
 
 
-# ---- the parts of which sections are made
+# ---- parts of sections
 
 
 def _changes(what: str, changes: Sequence[Change]) -> str:
@@ -301,7 +310,7 @@ def _changes(what: str, changes: Sequence[Change]) -> str:
 
 
 def _first(head: Sequence[str], rows: Sequence[Sequence[str]], names: int) -> str:
-    """Give a table of the first rows, and how many more there are."""
+    """Return a table of the first rows, and how many more there are."""
     shown = table(head, rows[:_MOST], names=names)
     return shown + (f"\n\nand {len(rows) - _MOST} more" if len(rows) > _MOST else "")
 
@@ -311,5 +320,5 @@ def _images(names: Sequence[str]) -> str:
 
 
 def _long(told: str, block: str, rows: Sequence[object]) -> str:
-    """Fold a block away that has many rows."""
+    """Collapse a block that has many rows."""
     return folded(told, block) if len(rows) > _FEW else block

@@ -1,4 +1,4 @@
-"""What a revision holds that a reviewer asks about: parameters, the data's pin, and the results of each data set."""
+"""What a review reads of a revision: parameters, the pin of the data, and the results of each data set."""
 
 import hashlib
 import json
@@ -17,13 +17,10 @@ from bloodcells.inference.predictions import Predictions, read_predictions
 Row = tuple[str, ...]
 _Content = TypeVar("_Content")
 
-HOLDS = "holds"
-"""How the table of the stage `checks` says that a guard holds."""
-
 
 @dataclass(frozen=True)
 class Pin:
-    """What `data.dvc` pins: the hash of the real data, their number of files and bytes."""
+    """What `data.dvc` pins: the hash of the real data, the number of files, and their size in bytes."""
 
     md5: str
     files: int
@@ -31,25 +28,28 @@ class Pin:
 
 
 @dataclass(frozen=True)
-class Guard:
-    """A check that a run made of itself: what it looked for, what it found, what is allowed, and whether that holds."""
+class RunCheck:
+    """A check that a run made: what it found, what is allowed, and whether it passed."""
 
-    what: str
-    figure: str
+    description: str
+    value: str
     allowed: str
-    holds: bool
+    passed: bool
 
 
 @dataclass(frozen=True, eq=False)
 class Results:
     """The committed results of one data set.
 
-    metrics: for each file of metrics (a model's, mostly) its figures by name; the file is named by its path within
-    the data set's metrics, without its ending. predictions: those of each model.
-    counts: of each class and step, as the stage `clean` names them. dropped: image, labels and reason of each row
-    that was dropped. curves: the rows of the learning curves. guards: those of the last run. unreadable: why a file
-    could not be read, by its path; it is then missing above, as one that is not there. files: the hash of every file
-    under the data set's metrics and plots, by its path.
+    Attributes:
+        metrics: for each metrics file (named by its path in the data set's metrics, without suffix) its values.
+        predictions: of each model.
+        counts: cells of each class and step, as the stage `clean` names them.
+        dropped: image, labels and reason of each dropped row.
+        curves: rows of the learning curves.
+        checks: of the last run.
+        unreadable: by path, why a file can't be read; it is then left out above.
+        files: the hash of every file under the data set's metrics and plots, by its path.
     """
 
     metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -57,17 +57,20 @@ class Results:
     counts: Mapping[tuple[str, str], int] = field(default_factory=dict)
     dropped: frozenset[Row] = frozenset()
     curves: tuple[Mapping[str, str], ...] = ()
-    guards: tuple[Guard, ...] = ()
+    checks: tuple[RunCheck, ...] = ()
     unreadable: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """A revision as far as it is reviewed.
+    """What a review knows of a revision.
 
-    params: the values of each file of parameters by their dotted keys, by the file's path. pin: None where there
-    is no `data.dvc`. results: by data set. stages: for each stage of `dvc.yaml` the paths that it depends on.
+    Attributes:
+        params: for each parameter file, by its path, the values by their dotted keys.
+        pin: None if there is no `data.dvc`.
+        results: by data set.
+        stages: for each stage of `dvc.yaml` the paths that it depends on.
     """
 
     params: Mapping[str, Mapping[str, Any]]
@@ -77,20 +80,20 @@ class Snapshot:
 
     @property
     def models(self) -> list[str]:
-        """The models in the order of the parameters."""
+        """The models, in the order of the parameters."""
         keys = self.params.get("params.yaml", {})
         return list(dict.fromkeys(key.split(".")[1] for key in keys if key.startswith("models.")))
 
     def of(self, dataset: str) -> Results:
-        """Give the results of one data set, empty where there are none."""
+        """Return the results of one data set; empty if there are none."""
         return self.results.get(dataset, Results())
 
 
 def read_snapshot(tree: Path, name: str) -> Snapshot:
-    """Read the files of a revision that lie in `tree`; `name` is the revision's, for messages.
+    """Read the files of a revision in the folder `tree`; `name` is that of the revision, for messages.
 
     Raises:
-        InputError: a file is not what it should be; the message names it and the revision.
+        InputError: a file is malformed; the message names it and the revision.
     """
     try:
         folders = {path.name for parent in ("metrics", "plots") for path in (tree / parent).glob("*") if path.is_dir()}
@@ -102,7 +105,7 @@ def read_snapshot(tree: Path, name: str) -> Snapshot:
             _stages(_yaml(tree / "dvc.yaml")),
         )
     except InputError as error:
-        raise InputError(_told(error, tree, name)) from None
+        raise InputError(_message(error, tree, name)) from None
 
 
 def _results(tree: Path, dataset: str, name: str) -> Results:
@@ -110,56 +113,52 @@ def _results(tree: Path, dataset: str, name: str) -> Results:
     unreadable: dict[str, str] = {}
 
     def found(within: Path, pattern: str, read: Callable[[Path], _Content]) -> dict[str, _Content]:
-        """Read those files that there are: an earlier revision may have fewer, or others of that name."""
+        """Read the files that exist: an earlier revision may have fewer."""
         contents = {}
         for path in sorted(filter(Path.is_file, within.glob(pattern))):
             try:
                 contents[path.relative_to(within).with_suffix("").as_posix()] = read(path)
             except InputError as error:
-                unreadable[str(path.relative_to(tree))] = _told(error, tree, name)
+                unreadable[str(path.relative_to(tree))] = _message(error, tree, name)
         return contents
 
-    figures = found(metrics, "**/*.json", _figures)
+    values = found(metrics, "**/*.json", _values)
     predicted = found(plots / "predictions", "*.csv", read_predictions)
     counts = found(plots, "counts.csv", _counts)
     dropped = found(plots, "dropped.csv", lambda path: read_csv(path, ("image", "labels", "reason")))
     curves = found(plots, "curves.csv", _curves)
-    checks = found(plots, "checks.csv", lambda path: read_csv(path, ("what", "figure", "allowed", "holds")))
+    checks = found(plots, "report/checks.csv", _checks) or found(plots, "checks.csv", _earlier_checks)
     files = sorted(path for folder in (metrics, plots) for path in folder.rglob("*") if path.is_file())
     return Results(
-        figures,
+        values,
         predicted,
         counts.get("counts", {}),
         frozenset((row["image"], row["labels"], row["reason"]) for row in dropped.get("dropped", ())),
         tuple(curves.get("curves", ())),
-        tuple(
-            Guard(row["what"], row["figure"], row["allowed"], row["holds"] == HOLDS)
-            for row in checks.get("checks", ())
-            if row["allowed"]  # other figures only inform
-        ),
+        tuple(check for of_file in checks.values() for check in of_file if check.allowed),  # others only inform
         unreadable,
         {path.relative_to(tree).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
     )
 
 
-def _told(error: InputError, tree: Path, name: str) -> str:
-    """Tell an error about a file in `tree` as one about the file of that revision."""
+def _message(error: InputError, tree: Path, name: str) -> str:
+    """Return the message of an error about a file in `tree`, for the file of that revision."""
     return str(error).replace(f"{tree}/", f"{name}: ")
 
 
 def _yaml(path: Path) -> Mapping[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
-    except (yaml.YAMLError, ValueError) as error:  # no text, or a date that there is not
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: not text, or an impossible date
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or error
-        raise InputError(f"{path} is no YAML ({problem}): mend it in that revision") from None
+        raise InputError(f"{path} is not YAML ({problem}): correct it in that revision") from None
     if not isinstance(content, dict):
-        raise InputError(f"{path} holds no keys: mend it in that revision")
+        raise InputError(f"{path} holds no keys: correct it in that revision")
     return content
 
 
 def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Give nested keys as dotted ones; lists stay as they are."""
+    """Return nested keys as dotted ones; lists stay as they are."""
     flat: dict[str, Any] = {}
     for key, value in content.items():
         if isinstance(value, dict) and value:
@@ -176,13 +175,13 @@ def _pin(path: Path) -> Pin | None:
     try:
         return Pin(str(outs[0].get("md5", "")), int(outs[0].get("nfiles", 0)), int(outs[0].get("size", 0)))
     except (AttributeError, KeyError, TypeError, ValueError):
-        raise InputError(f"{path}: `outs` pins no data (got {outs!r}): mend it in that revision") from None
+        raise InputError(f"{path}: `outs` pins no data (got {outs!r}): correct it in that revision") from None
 
 
 def _stages(pipeline: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Give the dependencies of each stage; one with options is a mapping of its path.
+    """Return the dependencies of each stage; one with options is a mapping of its path.
 
-    What is no stage has none: what is wrong with it DVC will say.
+    A malformed stage has none: DVC will say what is wrong with it.
     """
     stages = {}
     for name, block in _mapping(pipeline.get("stages")).items():
@@ -196,21 +195,32 @@ def _mapping(content: Any) -> Mapping[Any, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _figures(path: Path) -> dict[str, float]:
+def _values(path: Path) -> dict[str, float]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InputError(f"{path} is no JSON ({error}): run `dvc repro` to make it anew") from None
+        raise InputError(f"{path} is not JSON ({error}): run `dvc repro` to write it again") from None
     if not isinstance(content, dict):
-        raise InputError(f"{path} holds no figures by name: run `dvc repro` to make it anew")
+        raise InputError(f"{path} holds no named values: run `dvc repro` to write it again")
     try:
-        return {key: value for key, value in _flat(content).items() if _is_figure(value)}
+        return {key: value for key, value in _flat(content).items() if _is_number(value)}
     except OverflowError as error:
-        raise InputError(f"{path} holds no figure ({error}): run `dvc repro` to make it anew") from None
+        raise InputError(f"{path} holds a value out of range ({error}): run `dvc repro` to write it again") from None
 
 
-def _is_figure(value: Any) -> bool:
+def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _checks(path: Path) -> list[RunCheck]:
+    rows = read_csv(path, ("description", "value", "allowed", "passed"))
+    return [RunCheck(row["description"], row["value"], row["allowed"], row["passed"] == "yes") for row in rows]
+
+
+def _earlier_checks(path: Path) -> list[RunCheck]:
+    """Read the checks of results that were made before the stage `report`."""
+    rows = read_csv(path, ("what", "figure", "allowed", "holds"))
+    return [RunCheck(row["what"], row["figure"], row["allowed"], row["holds"] == "holds") for row in rows]
 
 
 def _counts(path: Path) -> dict[tuple[str, str], int]:
@@ -234,5 +244,6 @@ def _must_be_numbers(
                 number(row[column])
             except ValueError:
                 raise InputError(
-                    f"{path}, line {line}: {column} is no number (got {row[column]!r}): run `dvc repro` to make it anew"
+                    f"{path}, line {line}: {column} is not a number (got {row[column]!r}): "
+                    "run `dvc repro` to write it again"
                 ) from None

@@ -5,59 +5,66 @@ from collections.abc import Mapping, Sequence
 from bloodcells.cli.review.changes import ABSENT, WHOLE, Change, CodeChange, DataChange
 from bloodcells.cli.review.escape import code, counted, named, plain, points, value
 from bloodcells.cli.review.findings import DatasetReview, Review
-from bloodcells.cli.review.lock_status import Freshness
+from bloodcells.cli.review.lock_status import LockStatus
 from bloodcells.cli.review.verdicts import SIGNS, Judgement, Verdict
-from bloodcells.reporting.markdown import listed
+from bloodcells.reporting.markdown import join
 
 _STRONG = (Judgement.WORSE, Judgement.BETTER)
 _FEW = 3
 
 
 def summary(review: Review) -> list[str]:
-    """Give the lines: the verdicts of each data set, what was changed, what is wrong."""
+    """Return the lines: the verdicts by data set, what changed, and what is wrong."""
     lines = [f"**{plain(one.name)}**: {_verdicts(one)}." for one in review.datasets]
     if not lines:
-        lines = ["No results are committed: there is nothing under `metrics/`."]
+        lines = ["There are no committed results under `metrics/`."]
     what = [*_parameters(review.parameters), *_data(review), *_code(review.code)]
     lines.append(f"**Changed**: {'; '.join(what) or 'no parameter, no data, no code'}.")
-    lines += _freshness(review.freshness, review.untraced)
+    lines += _locks(review.locks, review.without_lock)
     for one in review.datasets:
-        if one.unguarded:
-            lines.append(f"**Guards**: nothing says whether they hold on {plain(one.name)}.")
-        failing = sum(not guard.holds for guard in one.guards)
-        if failing:
-            lines.append(f"**Guards**: {failing} of {len(one.guards)} fail on {plain(one.name)}.")
+        if one.unchecked:
+            lines.append(f"**Checks**: unknown for {plain(one.name)}.")
+        failed = sum(not check.passed for check in one.checks)
+        if failed:
+            lines.append(f"**Checks**: {failed} of {len(one.checks)} failed on {plain(one.name)}.")
     return lines + [f"**Fails**: {plain(why)}." for why in review.failures]
 
 
-def _freshness(freshness: Sequence[Freshness], untraced: Sequence[str]) -> list[str]:
-    def of(which: Sequence[Freshness]) -> str:
-        return f"the committed results of {listed(list(dict.fromkeys(code(one.dataset or one.lock) for one in which)))}"
+def _locks(locks: Sequence[LockStatus], without_lock: Sequence[str]) -> list[str]:
+    def of(which: Sequence[LockStatus]) -> str:
+        return f"the committed results of {join(list(dict.fromkeys(code(one.dataset or one.lock) for one in which)))}"
 
     lines = []
-    if stale := [one for one in freshness if one.stale]:
-        lines.append(f"**Stale**: {of(stale)} are not those of this code.")
-    if untold := [one for one in freshness if one.failure]:
-        lines.append(f"**Unknown**: DVC can't tell whether {of(untold)} are those of this code.")
-    if lost := [one for one in freshness if one.lost]:
-        paths = [code(path) for one in lost for path in one.lost]
-        lines.append(f"**Lost**: of {of(lost)} these are not there: {named(paths, _FEW)}.")
-    if freshness and untraced:
-        lines.append(f"**Untraced**: no lock file is of the results of {listed([*map(code, untraced)])}.")
-    if freshness and not lines:
-        lines.append("**Up to date**: the committed results are those of this code.")
+    if stale := [one for one in locks if one.stale]:
+        lines.append(f"**Stale**: {of(stale)} don't belong to this code.")
+    if unknown := [one for one in locks if one.failure]:
+        lines.append(f"**Unknown**: DVC can't tell whether {of(unknown)} belong to this code.")
+    if missing := [one for one in locks if one.missing]:
+        paths = [code(path) for one in missing for path in one.missing]
+        lines.append(f"**Missing**: of {of(missing)}: {named(paths, _FEW)}.")
+    if locks and without_lock:
+        lines.append(f"**No lock**: no lock file belongs to the results of {join([*map(code, without_lock)])}.")
+    if locks and not lines:
+        lines.append("**Up to date**: the committed results belong to this code.")
+    for one in locks:
+        if one.kept and not one.missing:
+            lines.append(f"**Kept run**: {of([one])} were made by {_commit(one)}.")
     return lines
 
 
+def _commit(one: LockStatus) -> str:
+    return f"commit {code(one.made_by)}" if one.made_by else "an unknown commit"
+
+
 def _verdicts(one: DatasetReview) -> str:
-    """Tell the judgements of all models, those that matter most first."""
+    """Return the judgements of all models, the most important ones first."""
     if not one.changed:
         return "no result changed"
     models: dict[Judgement, list[str]] = {}
     for verdict in one.verdicts:
         models.setdefault(verdict.judgement, []).append(_model(verdict))
     order = sorted(models, key=[*_STRONG, *(other for other in Judgement if other not in _STRONG)].index)
-    return "; ".join(f"{listed(models[judgement])} {_judgement(judgement)}" for judgement in order) or "no predictions"
+    return "; ".join(f"{join(models[judgement])} {_judgement(judgement)}" for judgement in order) or "no predictions"
 
 
 def _model(verdict: Verdict) -> str:
@@ -72,11 +79,11 @@ def _judgement(judgement: Judgement) -> str:
 
 
 def _parameters(by_file: Mapping[str, Sequence[Change]]) -> list[str]:
-    """Tell those in the root one by one if they are few, and of each kept run how many."""
+    """Name parameters of the root one by one if they are few, and count those of kept runs."""
     told: list[str] = []
     for file, changes in by_file.items():
         if changes and changes[0].name == WHOLE:
-            told.append(f"{code(file)} is {'new' if changes[0].before is ABSENT else 'gone'}")
+            told.append(f"{code(file)} is {'new' if changes[0].before is ABSENT else 'removed'}")
         elif changes and file != "params.yaml":
             told.append(f"{counted(len(changes), 'parameter')} of {code(file)}")
         elif len(changes) > _FEW:
@@ -90,20 +97,20 @@ def _data(review: Review) -> list[str]:
     told = ["the pin of the real data"] if review.pin else []
     for one in review.datasets:
         parts = [
-            f"{does} {listed(amounts)}"
+            f"{does} {join(amounts)}"
             for does, figures in _of_data(one.data).items()
             if (amounts := [f"{counted(number, what)} {how}" for number, what, how in figures if number])
         ]
-        told += [f"{plain(one.name)} {listed(parts)}"] if parts else []
+        told += [f"{plain(one.name)} {join(parts)}"] if parts else []
     return told
 
 
 def _of_data(data: DataChange) -> dict[str, list[tuple[int, str, str]]]:
-    """Give what is said of a data set, each with how many of what it is true; of none nothing is said."""
+    """Return what changed in a data set, as numbers of things; zeros are left out later."""
     return {
-        "is tested on": [(len(data.came), "cell", "more"), (len(data.went), "cell", "fewer")],
+        "is tested on": [(len(data.added), "cell", "more"), (len(data.removed), "cell", "fewer")],
         "has": [
-            (len(data.relabelled), "cell", "relabelled"),
+            (len(data.relabeled), "cell", "relabeled"),
             (data.moved, "cell", "in another fold"),
             (len(data.counts), "count", "changed"),
         ],
@@ -115,6 +122,4 @@ def _code(changes: Sequence[CodeChange]) -> list[str]:
     if not changes:
         return []
     touched = list(dict.fromkeys(name for one in changes for name in one.stages))
-    return [
-        f"{counted(len(changes), 'file')} of code" + (f", used by {listed([*map(plain, touched)])}" if touched else "")
-    ]
+    return [f"{counted(len(changes), 'code file')}" + (f", used by {join([*map(plain, touched)])}" if touched else "")]

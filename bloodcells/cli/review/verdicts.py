@@ -1,4 +1,4 @@
-"""Whether a model got better between two revisions: judged on the cells that both predicted under the same label."""
+"""Verdicts: whether a model got better between two revisions, on the cells that both predicted with the same label."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,19 +7,19 @@ from enum import StrEnum
 import numpy as np
 
 from bloodcells.evaluation.intervals import wilson
-from bloodcells.evaluation.paired_tests import LEVEL, Paired, holm, paired
+from bloodcells.evaluation.paired_tests import LEVEL, Paired, compare_paired, holm
 from bloodcells.inference.predictions import Predictions
 
 
 class Judgement(StrEnum):
-    """What is said of a model."""
+    """The verdict on a model, in words."""
 
     BETTER = "better"
     WORSE = "worse"
     NOISE = "within noise"
     SAME = "same predictions"
     NEW = "new"
-    GONE = "gone"
+    REMOVED = "removed"
     UNCOMPARABLE = "not comparable"
 
 
@@ -29,7 +29,7 @@ SIGNS = {
     Judgement.NOISE: "≈",
     Judgement.SAME: "=",
     Judgement.NEW: "+",
-    Judgement.GONE: "×",
+    Judgement.REMOVED: "×",
     Judgement.UNCOMPARABLE: "?",
 }
 """A sign before each judgement, so that none is told by color alone."""
@@ -37,7 +37,7 @@ SIGNS = {
 
 @dataclass(frozen=True)
 class Flip:
-    """A cell that one revision has right and the other wrong: its image, its label, what each said."""
+    """A cell that only one of the revisions gets right: its image, its label, and both predictions."""
 
     image: str
     label: str
@@ -47,21 +47,25 @@ class Flip:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The judgement of one model, and what it rests on.
+    """The judgement of one model, and its grounds.
 
-    compared: the paired comparison, head less base, whose p is adjusted for the models that were tested; None where
-    the two can't be compared. relabelled: cells left out since their label is another one. came and went: cells that
-    only the head has predicted, or only the base. fixed and broken: the cells that are right now and were not, and
-    the reverse. interval: the head's accuracy as 95 % Wilson interval, on all cells that it predicted; None where it
-    predicted none.
+    Attributes:
+        model: its name.
+        judgement: in words.
+        compared: the paired comparison, head minus base, whose p is adjusted for the models tested; None if the two
+            can't be compared.
+        relabeled: cells that are left out because their label changed.
+        added, removed: cells that only the head predicted, or only the base.
+        fixed, broken: cells that only the head gets right, or only the base.
+        interval: 95 % Wilson interval of the head's accuracy on all cells that it predicted; None if it predicted none.
     """
 
     model: str
     judgement: Judgement
     compared: Paired | None = None
-    relabelled: int = 0
-    came: int = 0
-    went: int = 0
+    relabeled: int = 0
+    added: int = 0
+    removed: int = 0
     fixed: tuple[Flip, ...] = ()
     broken: tuple[Flip, ...] = ()
     interval: tuple[float, float] | None = None
@@ -77,16 +81,15 @@ def verdicts(
 ) -> list[Verdict]:
     """Judge the models of one data set.
 
-    A model is better or worse if the exact McNemar test says so at the level of `paired.LEVEL` after Holm's
-    correction over the models whose predictions changed, and within noise otherwise.
+    A model is better or worse if the exact McNemar test is significant at `LEVEL` after Holm's correction for the
+    models whose predictions changed; otherwise it is within noise.
 
     Args:
         base: the predictions of each model at the base.
         head: those at the head.
-        unreadable: models that have a table which could not be read in one of the two.
-        order: the models in the order in which they are told; others follow by name.
-        resamples: how many resamples the interval of the difference is made of.
-        seed: of these resamples.
+        unreadable: models with a table that can't be read in one of the two.
+        order: of the models; others follow by name.
+        resamples, seed: of the bootstrap interval of the difference.
     """
     found = base.keys() | head.keys() | unreadable
     models = [name for name in order if name in found]
@@ -113,34 +116,34 @@ def _of(compared: Paired) -> Judgement:
 def _judge(
     model: str, base: Predictions | None, head: Predictions | None, unreadable: bool, resamples: int, seed: int
 ) -> Verdict:
-    """Judge one model, as within noise where its predictions changed: how sure that is, all models together tell."""
-    interval = None if head is None else wilson(int((head.predicted == head.actual).sum()), len(head.actual))
+    """Judge one model; if its predictions changed, as within noise until all models are tested together."""
+    interval = None if head is None else wilson(int(head.correct.sum()), len(head.actual))
     if unreadable:
         return Verdict(model, Judgement.UNCOMPARABLE, interval=interval)
     if base is None or head is None:
-        return Verdict(model, Judgement.NEW if base is None else Judgement.GONE, interval=interval)
-    before = {image: place for place, image in enumerate(base.images)}
-    both = [(before[image], place) for place, image in enumerate(head.images) if image in before]
+        return Verdict(model, Judgement.NEW if base is None else Judgement.REMOVED, interval=interval)
+    position = {image: place for place, image in enumerate(base.images)}
+    both = [(position[image], place) for place, image in enumerate(head.images) if image in position]
     alike = [(old, new) for old, new in both if base.actual[old] == head.actual[new]]
-    relabelled, came, went = len(both) - len(alike), len(head.images) - len(both), len(base.images) - len(both)
+    relabeled, added, removed = len(both) - len(alike), len(head.images) - len(both), len(base.images) - len(both)
     if not alike:
-        return Verdict(model, Judgement.UNCOMPARABLE, None, relabelled, came, went, interval=interval)
+        return Verdict(model, Judgement.UNCOMPARABLE, None, relabeled, added, removed, interval=interval)
     fixed: list[Flip] = []
     broken: list[Flip] = []
     for old, new in alike:
-        label, said, says = (
+        label, was, is_now = (
             head.classes[number] for number in (head.actual[new], base.predicted[old], head.predicted[new])
         )
-        if (said == label) != (says == label):
-            (fixed if says == label else broken).append(Flip(head.images[new], label, said, says))
+        if (was == label) != (is_now == label):
+            (fixed if is_now == label else broken).append(Flip(head.images[new], label, was, is_now))
     same = all(base.predicted[old] == head.predicted[new] for old, new in alike)
     return Verdict(
         model,
         Judgement.SAME if same else Judgement.NOISE,
-        paired(base, head, resamples, seed),
-        relabelled,
-        came,
-        went,
+        compare_paired(base, head, resamples, seed),
+        relabeled,
+        added,
+        removed,
         tuple(sorted(fixed, key=lambda flip: flip.image)),
         tuple(sorted(broken, key=lambda flip: flip.image)),
         interval,
@@ -148,11 +151,11 @@ def _judge(
 
 
 def moved(base: Predictions, head: Predictions) -> float:
-    """Give the largest change of a probability on the cells that both predicted, 0 without one."""
+    """Return the largest change of a probability on the cells that both predicted; 0 without such cells."""
     before = dict(zip(base.images, base.probabilities, strict=True))
     changes = [
-        float(np.abs(chances - before[image]).max())
-        for image, chances in zip(head.images, head.probabilities, strict=True)
+        float(np.abs(probabilities - before[image]).max())
+        for image, probabilities in zip(head.images, head.probabilities, strict=True)
         if image in before
     ]
     return max(changes, default=0.0)

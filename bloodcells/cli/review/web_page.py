@@ -1,4 +1,4 @@
-"""The reviewer's page as one HTML file that holds all it shows and opens offline."""
+"""The review as one HTML file that contains its pictures and opens offline."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -41,11 +41,11 @@ img { display: block; max-width: 100%; height: auto; background: #fff; border-ra
 
 
 def web_page(markdown: str, pictures: Mapping[str, bytes]) -> str:
-    """Give the page as HTML.
+    """Return the page as HTML.
 
     Args:
-        markdown: the page as `page.markdown` gives it.
-        pictures: the PNG of each picture in it, by the name of its file.
+        markdown: the page that `page.markdown` returned.
+        pictures: the PNG of each picture, by the name of its file.
     """
     parser = MarkdownIt("commonmark", {"html": True}).enable("table")
     tokens = parser.parse(markdown)
@@ -71,7 +71,7 @@ def _embed(image: Token, pictures: Mapping[str, bytes]) -> None:
 
 
 def _tint(tokens: Sequence[Token]) -> None:
-    """Give a cell of a table, and bold text, that begin with a judgement's sign its class."""
+    """Give table cells and bold text that begin with a judgement's sign a CSS class."""
     for opening, content in pairwise(tokens):
         if opening.type in ("td_open", "strong_open") and content.content[:1] in _TINTED:
             opening.attrSet("class", _TINTED[content.content[:1]])

@@ -6,124 +6,140 @@ from numpy.typing import NDArray
 from scipy import stats
 from sklearn import metrics
 
-from bloodcells.evaluation import metrics as scores
-from bloodcells.evaluation.bootstrap import SCORES, Bootstrap, bootstrap
+from bloodcells.evaluation.bootstrap import (
+    SCORES,
+    Bootstrap,
+    bootstrap,
+    clustered_proportion,
+    percentile_estimate,
+    resample_counts,
+)
 
 Indices = NDArray[np.int64]
 
 
-def made_up(cells: int = 347, models: int = 3, seed: int = 3) -> tuple[Indices, Indices]:
-    """Cells of the real set's shares, and models that are right in four of five and share some errors."""
+def random_predictions(cells: int = 347, models: int = 3, seed: int = 3) -> tuple[Indices, Indices]:
+    """Return cells in the proportions of the real data set, and models that are mostly correct and share errors."""
     random = np.random.default_rng(seed)
     actual = random.choice(4, cells, p=[0.25, 0.1, 0.06, 0.59])
     hard = random.random(cells) < 0.2
-    said = np.array([np.where(hard & (random.random(cells) < 0.8), random.integers(0, 4, cells), actual)] * models)
+    shared = np.where(hard & (random.random(cells) < 0.8), random.integers(0, 4, cells), actual)
     wrong = random.random((models, cells)) < 0.1
-    return actual, np.where(wrong, random.integers(0, 4, (models, cells)), said)
+    return actual, np.where(wrong, random.integers(0, 4, (models, cells)), np.array([shared] * models))
 
 
-def one_class(right: int, cells: int, resamples: int = 20_000) -> Bootstrap:
-    return bootstrap(np.zeros(cells), np.where(np.arange(cells) < right, 0, 1)[None], 2, resamples, seed=1)
+def one_class(correct: int, cells: int, resamples: int = 20_000) -> Bootstrap:
+    return bootstrap(np.zeros(cells), np.where(np.arange(cells) < correct, 0, 1)[None], 2, resamples, seed=1)
 
 
-def test_scores_are_those_of_the_libraries() -> None:
-    actual, predicted = made_up()
+def mean_specificity(actual: Indices, predicted: Indices) -> float:
+    return float(np.mean([metrics.recall_score(actual != label, predicted != label) for label in range(4)]))
+
+
+def test_scores_agree_with_scikit_learn() -> None:
+    actual, predicted = random_predictions()
     drawn = bootstrap(actual, predicted, 4, 10, seed=1)
-    for model, said in enumerate(predicted):
-        matrix = scores.confusion(actual, said, 4)
-        assert drawn.score("accuracy", model).value == pytest.approx(metrics.accuracy_score(actual, said))
-        assert drawn.score("mean sensitivity", model).value == pytest.approx(
-            metrics.balanced_accuracy_score(actual, said)
-        )
-        assert drawn.score("mean specificity", model).value == pytest.approx(scores.mean_specificity(matrix))
-        assert drawn.score("macro F1", model).value == pytest.approx(metrics.f1_score(actual, said, average="macro"))
-    above = metrics.f1_score(actual, predicted[2], average="macro") - metrics.f1_score(
-        actual, predicted[0], average="macro"
-    )
-    assert drawn.difference("macro F1", 0, 2).value == pytest.approx(above)
+    for model, of_model in enumerate(predicted):
+        for score, expected in (
+            ("accuracy", metrics.accuracy_score(actual, of_model)),
+            ("mean sensitivity", metrics.balanced_accuracy_score(actual, of_model)),
+            ("mean specificity", mean_specificity(actual, of_model)),
+            ("macro F1", metrics.f1_score(actual, of_model, average="macro")),
+        ):
+            assert drawn.score(score, model).value == pytest.approx(expected)
+    first, _, second = (metrics.f1_score(actual, of_model, average="macro") for of_model in predicted)
+    assert drawn.difference("macro F1", 0, 2).value == pytest.approx(second - first)
 
 
-def test_a_class_without_a_cell_is_left_out_of_the_means() -> None:
-    actual, said = np.array([0, 0, 0, 1, 1]), np.array([0, 0, 2, 1, 0])
-    drawn = bootstrap(actual, said[None], 3, 10, seed=1)
+def test_a_class_without_cells_is_left_out_of_the_means() -> None:
+    actual, predicted = np.array([0, 0, 0, 1, 1]), np.array([0, 0, 2, 1, 0])
+    drawn = bootstrap(actual, predicted[None], 3, 10, seed=1)
     assert drawn.score("mean sensitivity", 0).value == pytest.approx((2 / 3 + 1 / 2) / 2)
     assert drawn.score("mean specificity", 0).value == pytest.approx((1 / 2 + 1 + 4 / 5) / 3)
     assert drawn.score("macro F1", 0).value == pytest.approx(
-        metrics.f1_score(actual, said, average="macro", labels=[0, 1])
+        metrics.f1_score(actual, predicted, average="macro", labels=[0, 1])
     )
 
 
-@pytest.mark.parametrize("right", [300, 170])
-def test_within_one_class_it_is_the_bootstrap_of_scipy(right: int) -> None:
-    answers = (np.arange(347) < right).astype(float)
-    of = stats.bootstrap((answers,), np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(7))
-    drawn = one_class(right, 347).score("accuracy", 0)
+@pytest.mark.parametrize("correct", [300, 170])
+def test_within_one_class_the_interval_agrees_with_scipy(correct: int) -> None:
+    hits = (np.arange(347) < correct).astype(float)
+    of = stats.bootstrap((hits,), np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(7))
+    drawn = one_class(correct, 347).score("accuracy", 0)
     assert (drawn.low, drawn.high) == pytest.approx(tuple(of.confidence_interval), abs=0.003)
 
 
-def test_the_spread_is_that_of_the_strata_s_binomials() -> None:
-    """The mean sensitivity's variance is the sum of p (1 - p) / n over the classes, by their number squared."""
-    actual, predicted = made_up()
+def test_the_variance_of_mean_sensitivity_is_that_of_binomials() -> None:
+    """It is the sum of p (1 - p) / n over the classes, divided by their number squared."""
+    actual, predicted = random_predictions()
     drawn = bootstrap(actual, predicted, 4, 20_000, seed=1)
-    counts = np.bincount(actual, minlength=4)
-    for model, said in enumerate(predicted):
-        found = np.array([(said[actual == label] == label).mean() for label in range(4)])
-        variance = (found * (1 - found) / counts).sum() / 16
-        spread = SCORES["mean sensitivity"](drawn.resampled[:, model]).var()
-        assert spread == pytest.approx(variance, rel=0.05)
+    support = np.bincount(actual, minlength=4)
+    for model, of_model in enumerate(predicted):
+        sensitivity = np.array([(of_model[actual == label] == label).mean() for label in range(4)])
+        variance = (sensitivity * (1 - sensitivity) / support).sum() / 16
+        resampled = SCORES["mean sensitivity"](drawn.resampled[:, model])
+        assert resampled.var() == pytest.approx(variance, rel=0.05)
 
 
-def test_a_difference_s_spread_is_that_of_paired_cells() -> None:
-    """Within a class the variance is that of the cells' differences, -1, 0 or 1: much less than for unpaired models."""
-    actual, predicted = made_up()
+def test_the_variance_of_a_difference_is_that_of_paired_cells() -> None:
+    """Within a class it is that of the differences of the cells, -1, 0 or 1: much less than for unpaired models."""
+    actual, predicted = random_predictions()
     drawn = bootstrap(actual, predicted, 4, 20_000, seed=1)
-    apart = (predicted[1] == actual).astype(float) - (predicted[0] == actual)
-    variance = sum(apart[actual == label].var() * (actual == label).sum() for label in range(4)) / len(actual) ** 2
+    difference = (predicted[1] == actual).astype(float) - (predicted[0] == actual)
+    within = sum(difference[actual == label].var() * (actual == label).sum() for label in range(4))
+    variance = within / len(actual) ** 2
     accuracy = SCORES["accuracy"](drawn.resampled)
     assert (accuracy[:, 1] - accuracy[:, 0]).var() == pytest.approx(variance, rel=0.05)
     assert variance < 0.7 * (accuracy[:, 0].var() + accuracy[:, 1].var())
 
 
-def test_the_intervals_are_those_of_drawing_cell_by_cell() -> None:
-    actual, predicted = made_up(cells=60)
+def test_intervals_agree_with_resampling_cell_by_cell() -> None:
+    actual, predicted = random_predictions(cells=60)
     random = np.random.default_rng(5)
     places = [np.flatnonzero(actual == label) for label in range(4)]
     values = []
     for _ in range(4000):
         cells = np.concatenate([random.choice(place, len(place)) for place in places])
-        matrices = [scores.confusion(actual[cells], said[cells], 4) for said in predicted]
-        values.append(scores.mean_specificity(matrices[2]) - scores.mean_specificity(matrices[0]))
+        wrong = predicted[:, cells] != actual[cells]
+        # mean specificity by hand: predictions of a class that are wrong, out of all cells of the other classes
+        specificity = [
+            np.mean(
+                [1 - (of_model & (predicted[model][cells] == c)).sum() / (actual[cells] != c).sum() for c in range(4)]
+            )
+            for model, of_model in enumerate(wrong)
+        ]
+        values.append(specificity[2] - specificity[0])
     of = bootstrap(actual, predicted, 4, 20_000, seed=1).difference("mean specificity", 0, 2)
     assert (of.low, of.high) == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])), abs=0.006)
 
 
-def test_every_resample_has_the_counts_of_the_classes() -> None:
-    actual, predicted = made_up()
+def test_each_resample_has_the_observed_class_counts() -> None:
+    actual, predicted = random_predictions()
     drawn = bootstrap(actual, predicted, 4, 500, seed=1)
     assert drawn.resampled.shape == (500, 3, 4, 4)
     assert (drawn.resampled.sum(axis=-1) == np.bincount(actual)).all()
     assert len(np.unique(drawn.resampled.reshape(500, -1), axis=0)) == 500
 
 
-def test_a_difference_from_itself_is_none_and_turns_its_sign_with_the_models() -> None:
-    actual, predicted = made_up()
+def test_a_difference_is_0_for_one_model_and_changes_its_sign_with_the_order() -> None:
+    actual, predicted = random_predictions()
     drawn = bootstrap(actual, predicted, 4, 2000, seed=1)
-    self = drawn.difference("macro F1", 1, 1)
-    assert (self.value, self.low, self.high) == (0, 0, 0)
-    to, fro = drawn.difference("macro F1", 0, 1), drawn.difference("macro F1", 1, 0)
-    assert (fro.value, fro.low, fro.high) == pytest.approx((-to.value, -to.high, -to.low))
+    same = drawn.difference("macro F1", 1, 1)
+    assert (same.value, same.low, same.high) == (0, 0, 0)
+    forth, back = drawn.difference("macro F1", 0, 1), drawn.difference("macro F1", 1, 0)
+    assert (back.value, back.low, back.high) == pytest.approx((-forth.value, -forth.high, -forth.low))
 
 
-def test_the_seed_decides_and_the_order_of_the_cells_does_not() -> None:
-    actual, predicted = made_up()
+def test_resamples_depend_on_the_seed_and_not_on_the_order_of_the_cells() -> None:
+    actual, predicted = random_predictions()
     first = bootstrap(actual, predicted, 4, 200, seed=1)
-    turned = bootstrap(actual[::-1], predicted[:, ::-1], 4, 200, seed=1)
-    assert (first.resampled == turned.resampled).all()
+    reversed_cells = bootstrap(actual[::-1], predicted[:, ::-1], 4, 200, seed=1)
+    assert (first.resampled == reversed_cells.resampled).all()
     assert not (first.resampled == bootstrap(actual, predicted, 4, 200, seed=2).resampled).all()
 
 
-def test_ten_thousand_resamples_are_never_laid_out_cell_by_cell() -> None:
-    actual, predicted = (np.tile(cells, 100) for cells in made_up())
+def test_ten_thousand_resamples_of_many_cells_need_little_memory() -> None:
+    actual, predicted = (np.tile(cells, 100) for cells in random_predictions())
     tracemalloc.start()
     drawn = bootstrap(actual, predicted, 4, 10_000, seed=1)
     _, peak = tracemalloc.get_traced_memory()
@@ -132,6 +148,83 @@ def test_ten_thousand_resamples_are_never_laid_out_cell_by_cell() -> None:
     assert peak < 10_000 * 34_700 / 10  # a tenth of a byte per cell and resample
 
 
-def test_without_cells_there_is_nothing_to_draw() -> None:
+def test_no_cells_are_refused() -> None:
     with pytest.raises(ValueError, match="no cells"):
         bootstrap([], np.zeros((2, 0)), 4, 10, seed=1)
+
+
+# ---- clustered observations
+
+STRATA = np.repeat([0, 1, 2], [30, 12, 8])
+
+
+def test_each_stratum_keeps_its_size_and_the_first_row_is_the_observation() -> None:
+    counts = resample_counts(STRATA, 200, seed=1)
+    assert counts.shape == (201, 50)
+    assert (counts[0] == 1).all()
+    for stratum, size in enumerate((30, 12, 8)):
+        assert (counts[:, stratum == STRATA].sum(axis=1) == size).all()
+    assert (counts[1:].max(axis=1) > 1).all()
+
+
+def test_counts_depend_on_the_seed() -> None:
+    assert np.array_equal(resample_counts(STRATA, 20, seed=1), resample_counts(STRATA, 20, seed=1))
+    assert not np.array_equal(resample_counts(STRATA, 20, seed=1), resample_counts(STRATA, 20, seed=2))
+
+
+def test_an_image_with_more_rows_weighs_more() -> None:
+    counts = resample_counts([0, 0, 0], 5, seed=1)
+    assert clustered_proportion(counts, [3, 0, 1], [4, 1, 1])[0] == pytest.approx(4 / 6)
+
+
+def test_clustered_intervals_agree_with_resampling_image_by_image() -> None:
+    """Against a loop that draws images, collects all their rows, and counts."""
+    random = np.random.default_rng(5)
+    sizes = random.integers(0, 6, 60)
+    rates = random.random(60)
+    rows = [random.random(size) < rate for size, rate in zip(sizes, rates, strict=True)]
+    strata = random.integers(0, 2, 60)
+    expected = []
+    for _ in range(4000):
+        drawn = np.concatenate([random.choice(np.flatnonzero(strata == k), (strata == k).sum()) for k in (0, 1)])
+        expected.append(np.concatenate([rows[image] for image in drawn]).mean())
+    counts = resample_counts(strata, 4000, seed=1)
+    of = percentile_estimate(clustered_proportion(counts, [row.sum() for row in rows], sizes))
+    assert (of.low, of.high) == pytest.approx(np.quantile(expected, [0.025, 0.975]), abs=0.012)
+    assert of.value == np.concatenate(rows).mean()
+
+
+def test_clustered_intervals_agree_with_scipy_if_each_image_has_one_row() -> None:
+    correct = np.random.default_rng(2).random(80) < 0.7
+    expected = stats.bootstrap((correct,), np.mean, n_resamples=9999, method="percentile", rng=3).confidence_interval
+    counts = resample_counts(np.zeros(80), 10_000, seed=1)
+    of = percentile_estimate(clustered_proportion(counts, correct, np.ones(80)))
+    assert (of.low, of.high) == pytest.approx((expected.low, expected.high), abs=0.013)
+
+
+def test_repeated_rows_make_no_interval_narrower() -> None:
+    """Ten equal rows per image tell no more than one; as independent rows they would give a third of the width."""
+    correct = np.random.default_rng(2).random(80) < 0.7
+    counts = resample_counts(np.zeros(80), 4000, seed=1)
+    once, tenfold = (
+        percentile_estimate(clustered_proportion(counts, rows * correct, np.full(80, rows))) for rows in (1, 10)
+    )
+    assert tenfold == once
+
+
+def test_a_difference_of_two_proportions_of_the_same_images_is_paired() -> None:
+    correct = np.random.default_rng(2).random(80) < 0.7
+    counts = resample_counts(np.zeros(80), 1000, seed=1)
+    one = clustered_proportion(counts, correct, np.ones(80))
+    other = clustered_proportion(counts, 3 * correct, np.full(80, 3))
+    assert percentile_estimate(one - other) == pytest.approx(percentile_estimate(np.zeros(1001)))
+
+
+def test_resamples_without_rows_are_left_out_and_no_rows_at_all_are_refused() -> None:
+    counts = resample_counts([0, 0], 1000, seed=1)
+    values = clustered_proportion(counts, [1, 0], [2, 0])
+    assert np.isnan(values).any()
+    of = percentile_estimate(values)
+    assert (of.value, of.low, of.high) == (0.5, 0.5, 0.5)
+    with pytest.raises(ValueError, match="no rows"):
+        clustered_proportion(counts, [0, 0], [0, 0])

@@ -1,7 +1,7 @@
-"""Ask whether more cells would help: train a model on shares of its training cells, and test it as the run did.
+"""Measure whether more cells would help: train a model on fractions of its training cells, and test it as the run did.
 
-python -m studies.learning_curve resnet                 # after a run, whose files are used
-python -m studies.learning_curve resnet --shares 0.5
+python -m studies.learning_curve resnet                    # after a run, whose files it uses
+python -m studies.learning_curve resnet --fractions 0.5
 """
 
 import argparse
@@ -18,125 +18,131 @@ import numpy as np
 from bloodcells.core.classes import CLASSES
 from bloodcells.core.errors import InputError, run
 from bloodcells.core.files import read_csv
-from bloodcells.core.parameters import Params, read_params
+from bloodcells.core.parameters import (
+    ImageParameters,
+    Name,
+    StageParameters,
+    TestFolds,
+    read_parameters,
+    select_model,
+)
 from bloodcells.core.pixels import open_pixels
 from bloodcells.evaluation.intervals import wilson
+from bloodcells.inference.parameters import EvaluateParameters
 from bloodcells.inference.predictions import read_predictions
 from bloodcells.inference.probabilities import predict
-from bloodcells.models.architectures import build
-from bloodcells.models.checkpoints import load_checkpoint
-from bloodcells.reporting.markdown import paragraph, table
+from bloodcells.models.parameters import ModelParameters
+from bloodcells.reporting.markdown import interval, paragraph, table
+from bloodcells.splits.parameters import CleanParameters
 from bloodcells.splits.resampling import resample
-from bloodcells.training.loop import train
-from stages.train import cells_of, recipe_of
+from bloodcells.training.config import TrainingConfig
+from bloodcells.training.fold import FoldTraining
+from bloodcells.training.parameters import TrainParameters
 
 Row = dict[str, str]
 
 
+class Parameters(StageParameters):
+    """What the study reads."""
+
+    clean: CleanParameters
+    test_folds: TestFolds
+    image: ImageParameters
+    train: TrainParameters
+    evaluate: EvaluateParameters
+    models: dict[Name, ModelParameters]
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m studies.learning_curve", description=__doc__.splitlines()[0])
+    summary = (__doc__ or "").splitlines()[0]
+    parser = argparse.ArgumentParser(prog="python -m studies.learning_curve", description=summary)
     parser.add_argument("model", help="a key under `models:` in params.yaml")
-    parser.add_argument("--shares", nargs="+", type=_share, default=[0.25, 0.5], help="of the cells (default 0.25 0.5)")
+    parser.add_argument("--fractions", nargs="+", type=_fraction, default=[0.25, 0.5], help="default: 0.25 0.5")
     args = parser.parse_args()
-    params = read_params()
-    params.model(args.model)
-    splits = {
-        fold: read_csv(Path("artifacts", params.dataset, "splits", f"{fold}.csv"), ("image", "label", "part"))
-        for fold in params.test_folds
-    }
-    whole = read_predictions(Path("plots", params.dataset, "predictions", f"{args.model}.csv"))
-    if tested := {row["image"] for rows in splits.values() for row in rows if row["part"] == "test"} - {*whole.images}:
-        raise InputError(f"{args.model} has no predictions of {len(tested)} cells of these folds: run `dvc repro`")
-    wrong = {
-        1.0: {image for image, right in zip(whole.images, whole.predicted == whole.actual, strict=True) if not right}
-    }
-    trained = {1.0: [len(different(rows)) for rows in splits.values()]}
-    for share in sorted({*args.shares}, reverse=True):
-        parts = {fold: thinned(rows, share, params, fold) for fold, rows in splits.items()}
-        trained[share] = [len(different(rows)) for rows in parts.values()]
-        wrong[share] = set().union(*(mistakes(params, args.model, fold, rows, share) for fold, rows in parts.items()))
+    params = read_parameters(Parameters)
+    select_model(params.models, args.model)
+    splits = {fold: read_csv(params.paths.split(fold), ("image", "label", "part")) for fold in params.test_folds}
+    whole = read_predictions(params.paths.predictions(args.model))
+    tested = {row["image"] for rows in splits.values() for row in rows if row["part"] == "test"}
+    if unknown := tested - {*whole.images}:
+        raise InputError(f"{args.model} has no predictions for {len(unknown)} cells of these folds: run `dvc repro`")
+    wrong = {1.0: {whole.images[row] for row in np.flatnonzero(~whole.correct)}}
+    trained = {1.0: [len(distinct(rows)) for rows in splits.values()]}
+    for fraction in sorted({*args.fractions}, reverse=True):
+        parts = {fold: thin(rows, fraction, params.clean, fold) for fold, rows in splits.items()}
+        trained[fraction] = [len(distinct(rows)) for rows in parts.values()]
+        mistakes = (errors(params, args.model, fold, rows, fraction) for fold, rows in parts.items())
+        wrong[fraction] = set[str]().union(*mistakes)
     print(report(trained, wrong, len(whole.images)))
 
 
-def different(rows: Sequence[Row]) -> set[str]:
-    """Name the cells that are trained on, those that are repeated once."""
+def distinct(rows: Sequence[Row]) -> set[str]:
+    """Return the distinct training cells."""
     return {row["image"] for row in rows if row["part"] == "train"}
 
 
-def thinned(rows: Sequence[Row], share: float, params: Params, fold: int) -> list[Row]:
-    """Keep a share of the cells of each class in the training part, one at least, and balance it as `clean` does.
+def thin(rows: Sequence[Row], fraction: float, clean: CleanParameters, fold: int) -> list[Row]:
+    """Keep a fraction of the training cells of each class, at least one, and oversample as `clean` does.
 
-    A smaller share is part of a larger one. Validation and test stay.
+    A smaller fraction is part of a larger one. Validation and test parts stay.
     """
     label = {row["image"]: row["label"] for row in rows if row["part"] == "train"}
     kept: list[str] = []
     for name in CLASSES:
         of_class = sorted(image for image in label if label[image] == name)
-        random.Random(f"{params.clean.seed} {fold} {name}").shuffle(of_class)
-        kept += of_class[: max(1, round(share * len(of_class)))]
-    labels = [label[image] for image in kept]  # the share of a class that is left out has been left out before
-    repeated = resample(labels, {}, params.clean.oversample, params.clean.seed + fold)
+        random.Random(f"{clean.seed} {fold} {name}").shuffle(of_class)
+        kept += of_class[: max(1, round(fraction * len(of_class)))]
+    labels = [label[image] for image in kept]  # downsampling has already happened
+    repeated = resample(labels, {}, clean.oversample, clean.seed + fold)
     training = [{"image": kept[place], "label": labels[place], "part": "train"} for place in repeated]
     return training + [row for row in rows if row["part"] != "train"]
 
 
-def mistakes(params: Params, model: str, fold: int, rows: Sequence[Row], share: float) -> set[str]:
-    """Train on these cells for as many steps as all of them get, and name the tested cells that come out wrong."""
-    artifacts = Path("artifacts", params.dataset)
-    of_run = load_checkpoint(artifacts / "models" / model / f"{fold}.ckpt", params.image)
-    pixels = open_pixels(artifacts / "pixels")
-    training, validation = (cells_of(pixels, list(rows), part) for part in ("train", "validation"))
-    config, settings = recipe_of(params, model), params.model(model)
+def errors(params: Parameters, model: str, fold: int, rows: Sequence[Row], fraction: float) -> set[str]:
+    """Train on these cells for as many steps as all cells get, and return the misclassified test cells."""
+    cells, settings = open_pixels(params.paths.pixels), params.models[model]
+    factor = settings.bccd_epochs_factor if params.dataset == "bccd" else 1.0
+    config = TrainingConfig.from_parameters(params.train, settings, factor)
     config = dataclasses.replace(
         config,
-        epochs=math.ceil(config.epochs / share),
-        selection_window=math.ceil(config.selection_window / share),
-        batch_size=min(config.batch_size, len(training)),
+        epochs=math.ceil(config.epochs / fraction),
+        selection_window=math.ceil(config.selection_window / fraction),
+        batch_size=min(config.batch_size, sum(row["part"] == "train" for row in rows)),
         devices=1,
         nodes=1,
     )
-    network = build(settings.architecture, len(CLASSES), params.image.side, settings.weights, config.seed)
-    with tempfile.TemporaryDirectory() as side:
-        told = f"{model}, fold {fold}, {share:g} of the cells"
-        result = train(network, training, validation, config, Path(side), told)
-        assert result is not None  # as in the others of several processes
-        checkpoint = dataclasses.replace(of_run, epoch=result.epoch, state=result.state)
-        tested = [row for row in rows if row["part"] == "test"]
-        shown = pixels.take([row["image"] for row in tested])
-        said = predict(checkpoint.network(), shown, checkpoint, params.evaluate.tta).argmax(axis=1)
-    return {row["image"] for row, place in zip(tested, said, strict=True) if row["label"] != CLASSES[place]}
+    with tempfile.TemporaryDirectory() as work_dir:
+        title = f"{model}, fold {fold}, {fraction:g} of the cells"
+        trained = FoldTraining(cells, rows, params.image, settings, config).run(Path(work_dir), title)
+    assert trained is not None, "the study runs in one process"
+    checkpoint = trained[0]
+    tested = [row for row in rows if row["part"] == "test"]
+    pixels = cells.take([row["image"] for row in tested])
+    predicted = predict(checkpoint.network(), pixels, checkpoint, params.evaluate.tta).argmax(axis=1)
+    return {row["image"] for row, label in zip(tested, predicted, strict=True) if row["label"] != CLASSES[label]}
 
 
-def report(trained: dict[float, list[int]], wrong: dict[float, set[str]], cells: int) -> str:
-    """Tell for each share how many cells were trained on and how many of those tested came out right."""
+def report(trained: dict[float, list[int]], wrong: dict[float, set[str]], n_cells: int) -> str:
+    """Return a table: for each fraction, how many cells were trained on, and how many test cells are correct."""
     rows = []
-    for share in sorted(trained):
-        right = cells - len(wrong[share])
-        low, high = wilson(right, cells)
-        rows.append(
-            [
-                f"{share:g}",
-                f"{np.mean(trained[share]):.0f}",
-                f"{right} of {cells}",
-                f"{right / cells:.3f} ({low:.3f} to {high:.3f})",
-            ]
-        )
+    for fraction in sorted(trained):
+        correct = n_cells - len(wrong[fraction])
+        accuracy = interval(correct / n_cells, *wilson(correct, n_cells))
+        rows.append([f"{fraction:g}", f"{np.mean(trained[fraction]):.0f}", f"{correct} of {n_cells}", accuracy])
     always = set.intersection(*wrong.values())
     return "\n\n".join(
         [
-            table(["share", "different cells in training", "right", "accuracy, 95 % interval"], rows),
-            paragraph(
-                f"{len(always)} of the {len(wrong[1.0])} cells that are wrong with all cells are wrong with each share."
-            ),
+            table(["fraction", "distinct training cells", "correct", "accuracy, 95 % interval"], rows),
+            paragraph(f"{len(always)} of the {len(wrong[1.0])} errors with all cells occur with every fraction."),
         ]
     )
 
 
-def _share(text: str) -> float:
-    share = float(text)
-    if not 0 < share < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no share between 0 and 1")
-    return share
+def _fraction(text: str) -> float:
+    fraction = float(text)
+    if not 0 < fraction < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return fraction
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Measure the two speed ratios: the training loop against bare steps, and `dvc repro` against its training.
+"""Measure the speed of training on this machine: the loop against bare steps, and `dvc repro` against its training.
 
 python -m studies.speed            # both; run `make run` first, whose cells are used
 python -m studies.speed --skip-repro --models alexnet --epochs 25
@@ -6,7 +6,6 @@ python -m studies.speed --skip-repro --models alexnet --epochs 25
 
 import argparse
 import dataclasses
-import platform
 import re
 import statistics
 import subprocess
@@ -21,24 +20,39 @@ from torch.nn import functional as F
 from bloodcells.core.classes import CLASSES
 from bloodcells.core.errors import run
 from bloodcells.core.files import read_csv
-from bloodcells.core.parameters import Params, read_params
+from bloodcells.core.parameters import ImageParameters, Name, StageParameters, read_parameters
 from bloodcells.core.pixels import open_pixels
 from bloodcells.models.architectures import build
 from bloodcells.models.normalization import normalize
-from bloodcells.training.loop import Cells, Epoch, train, use_bf16
-from stages.train import cells_of, recipe_of
+from bloodcells.models.parameters import ModelParameters
+from bloodcells.models.provenance import describe_device
+from bloodcells.training.callbacks import Epoch
+from bloodcells.training.config import TrainingConfig
+from bloodcells.training.data import Cells
+from bloodcells.training.loop import train, use_bf16
+from bloodcells.training.parameters import TrainParameters
+
+
+class Parameters(StageParameters):
+    """What the study reads."""
+
+    image: ImageParameters
+    train: TrainParameters
+    models: dict[Name, ModelParameters]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m studies.speed", description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3, help="how often each pair is timed (default 3)")
-    parser.add_argument("--models", nargs="+", help="which of those in params.yaml (default: all)")
-    parser.add_argument("--epochs", type=int, default=9, help="of each, the first not counted (default 9)")
-    parser.add_argument("--skip-repro", action="store_true", help="leave out the second ratio, which takes minutes")
+    parser = argparse.ArgumentParser(prog="python -m studies.speed", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3, help="measurements of each ratio (default 3)")
+    parser.add_argument("--models", nargs="+", help="models of params.yaml (default: all)")
+    parser.add_argument("--epochs", type=int, default=9, help="per measurement, the first not counted (default 9)")
+    parser.add_argument("--skip-repro", action="store_true", help="skip the second ratio, which takes minutes")
     args = parser.parse_args()
-    params = read_params()
-    where = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{torch.get_num_threads()} CPU threads"
-    print(f"{platform.machine()}, {where}, torch {torch.__version__}, {params.image.side}×{params.image.side} pixels")
+    params = read_parameters(Parameters)
+    device = describe_device()
+    where = ", ".join(device["gpus"]) or f"{device['processor']}, {device['threads']} threads"
+    features = ", ".join(device["features"]) or "none of the known features"
+    print(f"{where} ({features}), torch {torch.__version__}, {params.image.side}×{params.image.side} pixels")
     for model in args.models or params.models:
         ratios = []
         for _ in range(args.rounds):
@@ -49,33 +63,33 @@ def main() -> None:
         print(f"{model}: the loop runs at {statistics.median(ratios):.1%} of bare steps (median of {args.rounds})")
     if not args.skip_repro:
         total, training = time_repro()
-        share = (total - training) / training
-        print(f"dvc repro: {total:.0f} s in all, {training:.0f} s of them training; the rest adds {share:.1%}")
+        fraction = (total - training) / training
+        print(f"dvc repro: {total:.0f} s in all, {training:.0f} s of them training; the rest adds {fraction:.1%}")
 
 
-def time_loop(params: Params, model: str, epochs: int) -> tuple[float, int, int]:
+def time_loop(params: Parameters, model: str, epochs: int) -> tuple[float, int, int]:
     """Train a few epochs as the stage does.
 
     Returns:
-        Trained images a second over whole epochs (reading, augmentation, validation and the snapshot to go on from
-        included), batches in an epoch, and images validated on.
+        Trained images a second over whole epochs (including reading, augmentation and validation), batches per epoch,
+        and validation images.
     """
     training, validation = (_cells(params, part) for part in ("train", "validation"))
-    config = dataclasses.replace(recipe_of(params, model), epochs=epochs, devices=1, nodes=1)
+    config = dataclasses.replace(_config(params, model), epochs=epochs, devices=1, nodes=1)
     stamps: list[float] = []
 
     def stamp(epoch: Epoch) -> None:
         stamps.append(time.perf_counter())
 
-    with tempfile.TemporaryDirectory() as side:
-        train(_network(params, model), training, validation, config, Path(side), model, stamp)
+    with tempfile.TemporaryDirectory() as work_dir:
+        train(_network(params, model), training, validation, config, Path(work_dir), model, stamp)
     batches = len(training) // config.batch_size
     return batches * config.batch_size * (epochs - 1) / (stamps[-1] - stamps[0]), batches, len(validation)
 
 
-def time_bare_steps(params: Params, model: str, epochs: int, batches: int, held: int) -> float:
-    """Do the same steps and passes of validation on input that is ready in memory; give trained images a second."""
-    config, settings = recipe_of(params, model), params.model(model)
+def time_bare_steps(params: Parameters, model: str, epochs: int, batches: int, held: int) -> float:
+    """Run the same steps and validation passes on tensors in memory; return trained images a second."""
+    config, settings = _config(params, model), params.models[model]
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = _network(params, model).to(device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, fused=True)
@@ -84,7 +98,7 @@ def time_bare_steps(params: Params, model: str, epochs: int, batches: int, held:
     labels = torch.arange(config.batch_size, device=device) % len(CLASSES)
     bf16 = use_bf16(network, config.precision, device.type == "cuda")
 
-    unseen = normalize(torch.rand(held, 3, size, size, device=device) * 255)
+    held_out = normalize(torch.rand(held, 3, size, size, device=device) * 255)
 
     def forward(batch: torch.Tensor) -> torch.Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
@@ -104,7 +118,7 @@ def time_bare_steps(params: Params, model: str, epochs: int, batches: int, held:
             step()
         network.eval()
         with torch.inference_mode():
-            forward(unseen)
+            forward(held_out)
         network.train()
 
     epoch()
@@ -117,7 +131,7 @@ def time_bare_steps(params: Params, model: str, epochs: int, batches: int, held:
 
 
 def time_repro() -> tuple[float, float]:
-    """Run the pipeline in a clone of the last commit; give its seconds, and those that training says it took."""
+    """Run the pipeline in a clone of the last commit; return its seconds, and those that training reports."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["git", "clone", "--quiet", ".", folder], check=True)
         Path(folder, "dvc.lock").unlink(missing_ok=True)
@@ -132,14 +146,17 @@ def _wait(device: torch.device) -> None:
         torch.cuda.synchronize()
 
 
-def _network(params: Params, model: str) -> torch.nn.Module:
-    return build(params.model(model).architecture, len(CLASSES), params.image.side)
+def _network(params: Parameters, model: str) -> torch.nn.Module:
+    return build(params.models[model].architecture, len(CLASSES), params.image.side)
 
 
-def _cells(params: Params, part: str) -> Cells:
-    artifacts = Path("artifacts", params.dataset)
-    rows = read_csv(artifacts / "splits" / "0.csv", ("image", "label", "part"))
-    return cells_of(open_pixels(artifacts / "pixels"), rows, part)
+def _cells(params: Parameters, part: str) -> Cells:
+    rows = read_csv(params.paths.split(0), ("image", "label", "part"))
+    return Cells.from_split(open_pixels(params.paths.pixels), rows, part)
+
+
+def _config(params: Parameters, model: str) -> TrainingConfig:
+    return TrainingConfig.from_parameters(params.train, params.models[model])
 
 
 if __name__ == "__main__":

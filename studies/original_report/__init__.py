@@ -1,1 +1,1 @@
-"""What the original report's protocol is worth."""
+"""What the faults of the original report's protocol are worth: `python -m studies.original_report MODEL`."""

@@ -1,34 +1,29 @@
-"""What the original report did to its data: copies before the split, a fifth left out, names over the wrong classes."""
+"""The original report's protocol: oversampling before the split, ungrouped folds, random perturbation at test."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
+from torch import nn
 
+from bloodcells.models.checkpoints import Checkpoint
+from bloodcells.models.normalization import normalize
 from bloodcells.splits.resampling import resample
+from bloodcells.training.augmentation import Augmentation, augment
 
 Indices = NDArray[np.int64]
 
 LEFT_OUT = {"neutrophil": 0.2}
-"""Share of a class that the report left out: by its code. Its text says a tenth."""
+"""Fraction of a class that the report's code left out; its text says a tenth."""
 
 PRINTED = ("neutrophil", "eosinophil", "monocyte", "lymphocyte")
-"""The names that the report printed, in the order of its logits, which is that of `labels.CLASSES`: the figures
-under the first are those of the eosinophils."""
+"""The class labels that the report printed, in the order of its logits, which is that of `CLASSES`: the figures under
+the first label are those of the eosinophils."""
 
 
-@dataclass(frozen=True)
-class FaultySplit:
-    """Indices of the cells of each part; those of training and of validation are repeated, and overlap."""
-
-    train: Indices
-    validation: Indices
-    test: Indices
-
-
-def faulty_split(
+def original_split(
     labels: Sequence[str],
     folds: Indices,
     test_fold: int,
@@ -36,46 +31,79 @@ def faulty_split(
     validation: float,
     oversample: Mapping[str, float],
     seed: int,
-) -> FaultySplit:
-    """Part the cells for one test fold as the report did: it repeats cells first and deals the copies afterwards.
+) -> dict[str, Indices]:
+    """Split the cells for one test fold as the report did: oversample first, then assign the copies at random.
 
-    The copies are dealt to training and validation at random, whatever their class and whatever they look like.
-    In one thing this is better than the report: it is seeded, so that it can be done again.
+    Unlike the report, the split is seeded. The test part is that of the proposed protocol.
 
     Args:
         labels: of the n cells.
-        folds: (n,) the fold in which each is tested; the test part is left as it is.
+        folds: (n,) the fold in which each cell is tested.
         test_fold: the fold to test.
-        validation: share of the copies that validate.
-        oversample: share of the largest class up to which a class is repeated.
-        seed: decides what is left out, repeated, and dealt where.
+        validation: fraction of the copies that validate.
+        oversample: fraction of the largest class up to which a class is repeated.
+        seed: of what is left out, repeated and assigned.
+
+    Returns:
+        Indices of the cells of train, validation and test; those of the first two repeat and overlap.
     """
     rest = np.flatnonzero(folds != test_fold)
-    names = [labels[cell] for cell in rest.tolist()]
-    copies = rest[resample(names, LEFT_OUT, oversample, seed + test_fold)]
-    dealt = np.random.default_rng([seed, test_fold]).permutation(len(copies))
-    held = max(1, round(validation * len(copies)))
-    return FaultySplit(
-        train=copies[np.sort(dealt[held:])],
-        validation=copies[np.sort(dealt[:held])],
-        test=np.flatnonzero(folds == test_fold),
-    )
+    copies = rest[resample([labels[cell] for cell in rest.tolist()], LEFT_OUT, oversample, seed + test_fold)]
+    shuffled = np.random.default_rng([seed, test_fold]).permutation(len(copies))
+    held_out = max(1, round(validation * len(copies)))
+    return {
+        "train": copies[np.sort(shuffled[held_out:])],
+        "validation": copies[np.sort(shuffled[:held_out])],
+        "test": np.flatnonzero(folds == test_fold),
+    }
 
 
-def ordinary_folds(labels: Sequence[str], folds: int, seed: int) -> Indices:
-    """Deal the cells into folds, stratified by label and blind to near-duplicates, as is common: (n,)."""
+def ungrouped_folds(labels: Sequence[str], n_splits: int, seed: int) -> Indices:
+    """Assign the cells to folds, stratified by class, regardless of near-duplicates, as is common: (n,)."""
     result = np.empty(len(labels), dtype=np.int64)
-    dealer = StratifiedKFold(folds, shuffle=True, random_state=seed)
-    for fold, (_, test) in enumerate(dealer.split(np.zeros(len(labels)), labels)):
+    splitter = StratifiedKFold(n_splits, shuffle=True, random_state=seed)
+    for fold, (_, test) in enumerate(splitter.split(np.zeros(len(labels)), labels)):
         result[test] = fold
     return result
 
 
-def with_twin(groups: Indices, train: Indices, test: Indices) -> int:
-    """Count the tested cells of which a near-duplicate is trained on.
+def leaked_duplicates(groups: Indices, folds: Indices) -> int:
+    """Count the cells with a near-duplicate outside their test fold, which training may contain.
 
     Args:
-        groups: (n,) of all cells: those of one show the same part of a smear.
-        train, test: indices of the cells.
+        groups: (n,) near-duplicate groups.
+        folds: (n,) test folds.
     """
-    return int(np.isin(groups[test], groups[train]).sum())
+    return sum(int(np.isin(groups[folds == fold], groups[folds != fold]).sum()) for fold in np.unique(folds))
+
+
+@torch.inference_mode()
+def predict_perturbed(
+    network: nn.Module,
+    pixels: NDArray[np.uint8],
+    checkpoint: Checkpoint,
+    strength: Augmentation,
+    seed: Sequence[int],
+    batch: int = 64,
+) -> Indices:
+    """Predict the class of each image, perturbed at random as in training.
+
+    Args:
+        network: of the checkpoint, in evaluation mode, on any device.
+        pixels: (n, side, side, 3) uint8.
+        checkpoint: holds the normalization of the input.
+        strength: limits of the perturbation.
+        seed: numbers that identify the draw.
+        batch: images at a time.
+
+    Returns:
+        (n,) indices of classes.
+    """
+    device = next(network.parameters()).device
+    generator = torch.Generator().manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
+    predicted = []
+    for start in range(0, len(pixels), batch):
+        images = torch.from_numpy(pixels[start : start + batch]).to(device)
+        images = normalize(augment(images, strength, generator), checkpoint.mean, checkpoint.std)
+        predicted.append(network(images).argmax(dim=1).cpu().numpy())
+    return np.concatenate(predicted)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from cleanlab.filter import find_label_issues
-from cleanlab.rank import get_label_quality_ensemble_scores
+from cleanlab.rank import get_normalized_margin_for_each_label
 from numpy.typing import NDArray
 
 from bloodcells.core.errors import InputError
@@ -56,7 +56,7 @@ def label_issues(models: Mapping[str, Predictions], duplicates: Mapping[str, str
     probabilities = [model.probabilities for model in models.values()]
     disagreeing = np.sum([~model.correct for model in models.values()], axis=0)
     flagging = np.sum([_flagged(model) for model in models.values()], axis=0)
-    quality = _quality(p.actual, probabilities)
+    quality = np.mean([get_normalized_margin_for_each_label(p.actual, one) for one in probabilities], axis=0)
     mean = np.mean(probabilities, axis=0)
     others = mean.copy()
     others[cells, p.actual] = -1
@@ -92,10 +92,3 @@ def _flagged(p: Predictions) -> NDArray[np.bool_]:
     # cleanlab wants every class among the labels: a class without cells is left out
     labels, probabilities = np.searchsorted(present, p.actual), p.probabilities[:, present]
     return np.asarray(find_label_issues(labels, probabilities, filter_by="confident_learning", n_jobs=1), np.bool_)
-
-
-def _quality(actual: NDArray[np.int64], probabilities: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    scores = get_label_quality_ensemble_scores(
-        actual, probabilities, method="normalized_margin", weight_ensemble_members_by="uniform", verbose=False
-    )
-    return np.asarray(scores, np.float64)

@@ -23,15 +23,15 @@ def network(architecture: str) -> nn.Module:
     return build(architecture, len(CLASSES), SIZE, seed=1).eval()
 
 
-def finished(heat: Tensor) -> np.ndarray:
-    """Cut maps (n, rows, columns) at 0, and scale them as Grad-CAM's are scaled."""
+def as_grad_cam(heat: Tensor) -> np.ndarray:
+    """Clip maps (n, rows, columns) at 0, resize them, and scale them to a maximum of 1."""
     large = F.interpolate(heat.relu()[:, None], (SIZE, SIZE), mode="bilinear")[:, 0].numpy()
     peak = large.max(axis=(1, 2), keepdims=True)
     return np.asarray(np.divide(large, peak, out=np.zeros_like(large), where=peak > 0))
 
 
-# The published definition of class activation maps needs the last maps and the weights of the linear layer after their
-# mean: where each network keeps them, read in torchvision's source.
+# The published definition of class activation maps needs the last maps, and the linear layer after their mean. These
+# are their places in each network, as torchvision's source shows.
 ENDS: dict[str, Callable[[Any, Tensor], tuple[Tensor, nn.Linear]]] = {
     "resnet18": lambda n, x: (nn.Sequential(*list(n.children())[:-2])(x), n.fc),
     "efficientnet_b0": lambda n, x: (n.features(x), n.classifier[1]),
@@ -41,20 +41,20 @@ ENDS: dict[str, Callable[[Any, Tensor], tuple[Tensor, nn.Linear]]] = {
 
 
 @pytest.mark.parametrize("architecture", ENDS)
-def test_with_a_mean_and_a_linear_layer_at_the_end_it_is_the_class_activation_map(architecture: str) -> None:
+def test_with_a_mean_and_one_linear_layer_at_the_end_the_map_is_the_class_activation_map(architecture: str) -> None:
     model, batch = network(architecture), images()
     with torch.no_grad():
         maps, linear = ENDS[architecture](model, batch)
         weights = linear.weight[CLASSES]
-        expected = finished(torch.einsum("nk,nkij->nij", weights, maps))
-    assert expected.any(axis=(1, 2)).sum() >= 2  # what is compared is no empty map
+        expected = as_grad_cam(torch.einsum("nk,nkij->nij", weights, maps))
+    assert expected.any(axis=(1, 2)).sum() >= 2  # the maps compared are not empty
     heat = grad_cam(model, batch, CLASSES)
     assert heat.shape == (4, SIZE, SIZE)
     assert heat.dtype == np.float32
     assert np.allclose(heat, expected, atol=1e-4)
 
 
-def test_with_more_layers_at_the_end_the_weights_are_mean_gradients_of_the_maps_before_the_last_pooling() -> None:
+def test_with_more_layers_at_the_end_maps_before_the_last_pooling_are_weighted_by_mean_gradients() -> None:
     model, batch = network("alexnet"), images()
     features = model.get_submodule("features")
     assert isinstance(features, nn.Sequential)
@@ -63,13 +63,13 @@ def test_with_more_layers_at_the_end_the_weights_are_mean_gradients_of_the_maps_
     maps.requires_grad_()
     logits = model.get_submodule("classifier")(model.get_submodule("avgpool")(features[12](maps)).flatten(1))
     (gradient,) = torch.autograd.grad(logits[range(4), CLASSES].sum(), maps)
-    expected = finished((gradient.mean((2, 3), keepdim=True) * maps).sum(1).detach())
+    expected = as_grad_cam((gradient.mean((2, 3), keepdim=True) * maps).sum(1).detach())
     assert expected.any()
     assert np.allclose(grad_cam(model, batch, CLASSES), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("architecture", ["mobilenet_v3_small", "convnext_tiny", "squeezenet1_1", "googlenet"])
-def test_other_networks_give_maps_from_0_to_1_that_differ_from_place_to_place(architecture: str) -> None:
+def test_other_networks_give_maps_from_0_to_1_that_vary_over_the_image(architecture: str) -> None:
     heat = grad_cam(network(architecture), images(), CLASSES)
     assert heat.shape == (4, SIZE, SIZE)
     assert heat.min() >= 0
@@ -78,13 +78,13 @@ def test_other_networks_give_maps_from_0_to_1_that_differ_from_place_to_place(ar
     assert (heat[peaks > 0].std(axis=(1, 2)) > 0.05).any()
 
 
-def test_a_network_that_attends_to_tokens_is_refused_and_named() -> None:
-    with pytest.raises(NoMapsError, match="VisionTransformer: take a convolutional network"):
+def test_a_vision_transformer_is_refused_by_name() -> None:
+    with pytest.raises(NoMapsError, match="VisionTransformer: use a convolutional network"):
         grad_cam(VisionTransformer(SIZE, 16, 1, 2, 16, 16, num_classes=4).eval(), images(), CLASSES)
 
 
-class Colours(nn.Module):
-    """Logit c is the mean of channel c at a quarter of the size, after a ReLU in place; logit 3 less their sum."""
+class Colors(nn.Module):
+    """Logit c is the mean of channel c at a quarter of the size, after an in-place ReLU; logit 3 is minus their sum."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -101,31 +101,31 @@ class Colours(nn.Module):
         return logits
 
 
-def test_each_map_is_hot_where_its_own_image_shows_its_own_class() -> None:
+def test_each_map_is_large_where_its_image_shows_its_class() -> None:
     scene = torch.zeros(2, 3, 32, 48)
     scene[0, 0, 4:8, 40:44] = 1  # red: row 6, column 42
     scene[0, 2, 20:24, 8:12] = 1  # blue
     scene[1, 2, 24:28, 0:4] = 1
-    heat = grad_cam(Colours().eval(), scene, [0, 2])
+    heat = grad_cam(Colors().eval(), scene, [0, 2])
     assert heat.shape == (2, 32, 48)
     places = [np.argwhere(one > 0.5).mean(axis=0).tolist() for one in heat]
     assert places[0] == pytest.approx([5.5, 41.5])
-    assert places[1] == pytest.approx([25.5, 1.5], abs=1)  # at the edge the scaled map is flat
-    (blue,) = grad_cam(Colours().eval(), scene[:1], [2])
+    assert places[1] == pytest.approx([25.5, 1.5], abs=1)  # at the edge the resized map is flat
+    (blue,) = grad_cam(Colors().eval(), scene[:1], [2])
     assert np.argwhere(blue > 0.5).mean(axis=0).tolist() == pytest.approx([21.5, 9.5])
 
 
-def test_where_nothing_speaks_for_the_class_the_map_is_0_and_no_nan() -> None:
-    assert not grad_cam(Colours().eval(), torch.ones(1, 3, 32, 32), [3]).any()
+def test_if_nothing_contributes_to_the_class_the_map_is_0_and_not_nan() -> None:
+    assert not grad_cam(Colors().eval(), torch.ones(1, 3, 32, 32), [3]).any()
 
 
-def test_batches_change_nothing() -> None:
+def test_the_batch_size_changes_nothing() -> None:
     model, batch = network("resnet18"), images(5)
     classes = [3, 1, 0, 2, 1]
     assert np.allclose(grad_cam(model, batch, classes, batch=2), grad_cam(model, batch, classes), atol=1e-5)
 
 
-def test_the_network_is_left_as_it_was() -> None:
+def test_the_network_is_not_changed() -> None:
     model, batch = network("resnet18"), images(2)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     with torch.no_grad():

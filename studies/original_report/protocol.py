@@ -15,7 +15,7 @@ from bloodcells.training.augmentation import Augmentation, augment
 
 Indices = NDArray[np.int64]
 
-LEFT_OUT = {"neutrophil": 0.2}
+DOWNSAMPLE = {"neutrophil": 0.2}
 """Fraction of a class that the report's code left out; its text says a tenth."""
 
 PRINTED = ("neutrophil", "eosinophil", "monocyte", "lymphocyte")
@@ -48,7 +48,7 @@ def original_split(
         Indices of the cells of train, validation and test; those of the first two repeat and overlap.
     """
     rest = np.flatnonzero(folds != test_fold)
-    copies = rest[resample([labels[cell] for cell in rest.tolist()], LEFT_OUT, oversample, seed + test_fold)]
+    copies = rest[resample([labels[cell] for cell in rest.tolist()], DOWNSAMPLE, oversample, seed + test_fold)]
     shuffled = np.random.default_rng([seed, test_fold]).permutation(len(copies))
     held_out = max(1, round(validation * len(copies)))
     return {
@@ -67,14 +67,14 @@ def ungrouped_folds(labels: Sequence[str], n_splits: int, seed: int) -> Indices:
     return result
 
 
-def leaked_duplicates(groups: Indices, folds: Indices) -> int:
-    """Count the cells with a near-duplicate outside their test fold, which training may contain.
+def count_leaked(groups: Indices, train: Indices, test: Indices) -> int:
+    """Count the test cells with a near-duplicate in training.
 
     Args:
-        groups: (n,) near-duplicate groups.
-        folds: (n,) test folds.
+        groups: (n,) the near-duplicate group of each cell.
+        train, test: indices of the cells.
     """
-    return sum(int(np.isin(groups[folds == fold], groups[folds != fold]).sum()) for fold in np.unique(folds))
+    return int(np.isin(groups[test], groups[train]).sum())
 
 
 @torch.inference_mode()

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from bloodcells.core.classes import CLASSES
 from bloodcells.core.errors import run
 from bloodcells.core.files import read_csv
-from bloodcells.core.parameters import ImageParameters, Name, StageParameters, read_parameters
+from bloodcells.core.parameters import ImageParameters, Name, StageParameters, read_parameters, select_model
 from bloodcells.core.pixels import open_pixels
 from bloodcells.models.architectures import build
 from bloodcells.models.normalization import normalize
@@ -54,6 +54,7 @@ def main() -> None:
     features = ", ".join(device["features"]) or "none of the known features"
     print(f"{where} ({features}), torch {torch.__version__}, {params.image.side}×{params.image.side} pixels")
     for model in args.models or params.models:
+        select_model(params.models, model)
         ratios = []
         for _ in range(args.rounds):
             loop, count, held = time_loop(params, model, args.epochs)

@@ -8,16 +8,22 @@ import numpy as np
 from bloodcells.core.classes import CLASSES
 from bloodcells.core.files import write_csv
 from bloodcells.core.geometry import Box
+from bloodcells.core.paths import DatasetPaths
 from bloodcells.core.pixels import PixelWriter
+from bloodcells.models.architectures import build
+from bloodcells.models.checkpoints import Checkpoint
+from bloodcells.models.normalization import MEAN, STD
 from tests import project
 
 SIZE = 64
 PARTS = {"train": 40, "validation": 12, "test": 16}
 HUES = np.array([[200, 40, 40], [40, 200, 40], [40, 40, 200], [200, 200, 40]])
+PATHS = DatasetPaths("rendered")
+TINY = "squeezenet1_1"
 
 
 def prepare(folder: Path, changes: dict[str, Any] | None = None) -> Path:
-    """Write parameters, pixels and the split of fold 0, as the stages before training would have."""
+    """Write parameters, pixels and the split of fold 0, as the stages before training would."""
     (folder / "params.yaml").write_bytes((project.ROOT / "params.yaml").read_bytes())
     tiny = {
         "image.side": SIZE,
@@ -26,21 +32,26 @@ def prepare(folder: Path, changes: dict[str, Any] | None = None) -> Path:
         "train.selection_window": 1,
         "evaluate.tta": 1,
     }
-    architectures = {f"models.{name}.architecture": "squeezenet1_1" for name in ("resnet", "efficientnet", "alexnet")}
+    architectures = {f"models.{name}.architecture": TINY for name in ("resnet", "efficientnet", "alexnet")}
     project.set_params(folder, {**tiny, **architectures, "models.resnet.learning_rate": 1e-3, **(changes or {})})
-    artifacts = folder / "artifacts" / "rendered"
-    (artifacts / "pixels").mkdir(parents=True)
-    writer = PixelWriter(artifacts / "pixels", sum(PARTS.values()), SIZE)
-    rng = np.random.default_rng(0)
+    pixels = folder / PATHS.pixels
+    pixels.mkdir(parents=True)
+    writer = PixelWriter(pixels, sum(PARTS.values()), SIZE)
+    random = np.random.default_rng(0)
     rows = []
     for part, count in PARTS.items():
         for number in range(count):
             name, label = f"{part}{number}.jpg", number % len(CLASSES)
-            noise = rng.integers(-40, 41, (SIZE, SIZE, 3))
-            writer.add(
-                name, (640, 480), 30.0, Box(0, 0, SIZE, SIZE), (HUES[label] + noise).clip(0, 255).astype(np.uint8)
-            )
+            noise = random.integers(-40, 41, (SIZE, SIZE, 3))
+            crop = (HUES[label] + noise).clip(0, 255).astype(np.uint8)
+            writer.add(name, (640, 480), 30.0, Box(0, 0, SIZE, SIZE), crop)
             rows.append((name, CLASSES[label], part))
     writer.close()
-    write_csv(artifacts / "splits" / "0.csv", ("image", "label", "part"), rows)
+    write_csv(folder / PATHS.split(0), ("image", "label", "part"), rows)
     return folder
+
+
+def untrained(seed: int = 3) -> Checkpoint:
+    """Return a checkpoint of a network with random weights."""
+    state = dict(build(TINY, len(CLASSES), SIZE, seed=seed).state_dict())
+    return Checkpoint(TINY, CLASSES, "crop", 256, SIZE, MEAN, STD, 1, state)

@@ -1,154 +1,135 @@
-import csv
+import shutil
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
-from PIL import Image
 
 from bloodcells.core.classes import CLASSES
-from bloodcells.core.errors import InputError
 from bloodcells.core.files import write_csv
-from bloodcells.inference.predictions import predictions, read_predictions, write_predictions
+from bloodcells.inference.predictions import Predictions, read_predictions, write_predictions
 from bloodcells.inference.temperature import temperature_scaled
 from stages import calibrate
+from tests import project
+from tests.stages.prepared import PATHS
+from tests.workplace import error_of, table
 
-PARAMS = Path(__file__).parents[2] / "params.yaml"
-PLOTS = Path("plots", "rendered")
-CELLS = 90  # of three folds, of which two are tested
+MODELS = ("resnet", "alexnet")
+N_CELLS = 90  # of three folds, of which two are tested
+CALIBRATION, SELECTION = PATHS.table("calibration"), PATHS.table("selective_prediction")
+RELIABILITY, RISK_COVERAGE = PATHS.chart("reliability"), PATHS.chart("risk_coverage")
 
 
-def predict(model: str, part: str, numbers: list[int], folds: list[int]) -> None:
+def predict(path: Path, model: str, numbers: list[int], folds: list[int]) -> None:
+    """Write underconfident predictions: classes are drawn from probabilities, which are flattened afterwards."""
     random = np.random.default_rng(len(model))
-    chances = random.dirichlet(np.full(4, 0.3), CELLS)
-    actual = [random.choice(4, p=row) for row in chances]
-    flat = np.sqrt(chances)
+    probabilities = random.dirichlet(np.full(4, 0.3), N_CELLS)
+    actual = [random.choice(4, p=row) for row in probabilities]
+    flat = np.sqrt(probabilities)
     flat /= flat.sum(axis=1, keepdims=True)
-    p = predictions([f"{i}.jpg" for i in numbers], folds, [actual[i] for i in numbers], flat[numbers])
-    write_predictions(PLOTS / part / f"{model}.csv", p)
+    images = [f"{i}.jpg" for i in numbers]
+    write_predictions(path, Predictions.from_probabilities(images, folds, [actual[i] for i in numbers], flat[numbers]))
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project in which everything before this stage has run; fold i holds every third cell from i on."""
+def write_cells(count: int) -> None:
+    """Assign cells to folds in turn: 0, 1, 2, 0, …"""
+    rows = [(f"{i}.jpg", CLASSES[0], i % 3) for i in range(count)]
+    write_csv(PATHS.cells, ("image", "label", "fold"), rows)
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in which everything before this stage has run."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["calibrate"])
-    params = yaml.safe_load(PARAMS.read_text())
-    params |= {"dataset": "rendered", "test_folds": [0, 1], "compare": {"resamples": 100, "seed": 1}}
-    params["evaluate"]["risk"] = 0.2
-    params["models"] = dict.fromkeys(("resnet", "alexnet"), params["models"]["resnet"])
-    Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    rows = [(f"{i}.jpg", CLASSES[0], i % 3) for i in range(CELLS)]
-    write_csv(Path("artifacts", "rendered", "cells.csv"), ("image", "label", "fold"), rows)
-    tested = [i for i in range(CELLS) if i % 3 < 2]
-    # Cells of fold 2 are validated in both folds, those of folds 0 and 1 in the other's.
-    validated = [(i, fold) for fold in (0, 1) for i in range(CELLS) if i % 3 != fold]
-    for model in ("resnet", "alexnet"):
-        predict(model, "predictions", tested, [i % 3 for i in tested])
-        predict(model, "validation", [i for i, _ in validated], [fold for _, fold in validated])
+    shutil.copyfile(project.ROOT / "params.yaml", "params.yaml")
+    project.set_params(tmp_path, {"dataset": "rendered", "compare.resamples": 100, "evaluate.target_error": 0.2})
+    project.set_params(tmp_path, {"models": dict.fromkeys(MODELS)})
+    write_cells(N_CELLS)
+    tested = [i for i in range(N_CELLS) if i % 3 < 2]
+    # Cells of fold 2 are in the validation parts of both folds, those of folds 0 and 1 in that of the other.
+    validated = [(i, fold) for fold in (0, 1) for i in range(N_CELLS) if i % 3 != fold]
+    for model in MODELS:
+        predict(PATHS.predictions(model), model, tested, [i % 3 for i in tested])
+        predict(PATHS.validation(model), model, [i for i, _ in validated], [fold for _, fold in validated])
     return tmp_path
 
 
-def rows_of(name: str) -> list[dict[str, str]]:
-    with (PLOTS / name).open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def test_tables_pictures_and_a_page_are_left_and_the_page_is_printed(
-    project: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_each_model_has_rows_in_each_table() -> None:
     calibrate.main()
-    page = (PLOTS / "calibration.md").read_text()
-    assert capsys.readouterr().out == page
-    assert max(map(len, page.splitlines())) <= 80
-    for said in ("resnet", "alexnet", "60 tested cells", "Abstaining", "90 % assurance", "20.0 %"):
-        assert said in page
-    assert [(row["model"], row["setting"]) for row in rows_of("calibration.csv")] == [
-        (model, setting) for model in ("resnet", "alexnet") for setting in ("as it is", "with temperature")
+    assert [(row["model"], row["probabilities"]) for row in table(CALIBRATION)] == [
+        (model, kind) for model in MODELS for kind in ("raw", "temperature-scaled")
     ]
-    assert {row["model"] for row in rows_of("reliability.csv")} == {"resnet", "alexnet"}
-    for name in ("reliability", "abstention"):
-        with Image.open(PLOTS / f"{name}.png") as picture:
-            assert picture.width > 800
-    assert "nan" not in "".join(path.read_text() for path in PLOTS.glob("*.csv"))
+    for path in (RELIABILITY, RISK_COVERAGE, SELECTION):
+        assert {row["model"] for row in table(path)} == set(MODELS)
+        assert "nan" not in path.read_text()
+    assert {row["target"] for row in table(SELECTION)} == {"0.2"}
 
 
-@pytest.mark.parametrize(
-    ("risk", "said"),
-    [
-        (0.001, "90 cells are too few to show that other answers keep this risk: 2302, all right, would be the fewest"),
-        (0.03, "resnet none (it never answers)"),  # 76 cells would be enough, if they were right
-    ],
-)
-def test_the_page_says_when_validation_can_not_show_a_risk(project: Path, risk: float, said: str) -> None:
-    params = yaml.safe_load(Path("params.yaml").read_text())
-    params["evaluate"]["risk"] = risk
-    Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+def test_a_target_that_validation_can_not_show_leaves_thresholds_that_accept_nothing(place: Path) -> None:
+    project.set_params(place, {"evaluate.target_error": 0.03})  # 76 correct cells could show it, and there are 120
     calibrate.main()
-    assert said in " ".join((PLOTS / "calibration.md").read_text().split())
+    rows = [row for row in table(SELECTION) if row["model"] == "resnet" and row["fold"] == "all"]
+    assert [(row["accepted"], row["coverage"], row["error_rate"]) for row in rows] == [("0", "0.0", "")] * 2
+    assert {row["cells_needed"] for row in rows} == {"76"}
+    assert {row["point"] for row in table(RISK_COVERAGE) if row["model"] == "resnet"} == {"curve"}
 
 
-def test_the_answers_can_be_counted_again_from_the_tables(project: Path) -> None:
+def test_accepted_predictions_can_be_counted_again_from_the_tables() -> None:
     calibrate.main()
-    tested = read_predictions(PLOTS / "predictions" / "resnet.csv")
-    row = next(row for row in rows_of("abstention.csv") if (row["part"], row["fold"]) == ("test", "1"))
-    of = tested.folds == 1
-    sure = temperature_scaled(tested.probabilities[of], float(row["temperature"])).max(axis=1)
-    answered = sure >= float(row["threshold"])
-    assert (int(row["cells"]), int(row["answered"])) == (30, answered.sum())
-    assert int(row["wrong"]) == (tested.predicted != tested.actual)[of][answered].sum()
-    assert 0 < answered.sum() < 30
+    p = read_predictions(PATHS.predictions("resnet"))
+    row = next(row for row in table(SELECTION) if (row["part"], row["fold"]) == ("test", "1"))
+    fold = p.select(p.folds == 1)
+    confidence = temperature_scaled(fold.probabilities, float(row["temperature"])).max(axis=1)
+    accepted = confidence >= float(row["threshold"])
+    assert (int(row["cells"]), int(row["accepted"])) == (30, accepted.sum())
+    assert int(row["errors"]) == (~fold.correct[accepted]).sum()
+    assert 0 < accepted.sum() < 30
 
 
-def test_calibrating_twice_gives_the_same_bytes(project: Path) -> None:
-    calibrate.main()
-    first = {path: path.read_bytes() for path in PLOTS.glob("*.*")}
-    calibrate.main()
-    assert {path: path.read_bytes() for path in PLOTS.glob("*.*")} == first
-    assert len(first) == 6
+def test_calibrating_twice_gives_the_same_bytes() -> None:
+    def written() -> list[bytes]:
+        calibrate.main()
+        return [path.read_bytes() for path in (CALIBRATION, SELECTION, RELIABILITY, RISK_COVERAGE)]
+
+    assert written() == written()
 
 
-def test_labels_of_a_tested_fold_change_nothing_in_its_rule(project: Path) -> None:
+def test_the_labels_of_a_tested_fold_do_not_change_its_rule() -> None:
     def rules() -> dict[str, tuple[str, str]]:
+        calibrate.main()
         return {
             row["fold"]: (row["temperature"], row["threshold"])
-            for row in rows_of("abstention.csv")
+            for row in table(SELECTION)
             if row["model"] == "resnet" and row["part"] == "test"
         }
 
-    calibrate.main()
     before = rules()
-    path = PLOTS / "validation" / "resnet.csv"
+    path = PATHS.validation("resnet")
     p = read_predictions(path, validation=True)
     own = np.array([int(image.split(".")[0]) % 3 == 1 for image in p.images])
-    write_predictions(
-        path, predictions(p.images, p.folds, np.where(own, (p.actual + 1) % 4, p.actual), p.probabilities)
-    )
-    calibrate.main()
-    assert rules()["1"] == before["1"]
-    assert rules()["0"] != before["0"]
+    actual = np.where(own, (p.actual + 1) % 4, p.actual)
+    write_predictions(path, Predictions.from_probabilities(p.images, p.folds, actual, p.probabilities))
+    after = rules()
+    assert after["1"] == before["1"]
+    assert after["0"] != before["0"]
 
 
 @pytest.mark.parametrize(
     ("number", "fold", "message"),
     [
-        (3, 0, r"validation/resnet\.csv: 3\.jpg .* of fold 0, but .*cells\.csv tests it in fold 0 as well"),
-        (89, 1, r"89\.jpg .* of fold 1, but .*cells\.csv does not name it"),
+        (3, 0, "3.jpg is a validation cell of fold 0, but artifacts/rendered/cells.csv tests it in fold 0 as well"),
+        (89, 1, "89.jpg is a validation cell of fold 1, but artifacts/rendered/cells.csv does not name it"),
     ],
 )
-def test_a_validation_cell_of_its_own_test_fold_or_of_none_is_refused(
-    project: Path, number: int, fold: int, message: str
-) -> None:
-    predict("resnet", "validation", [number], [fold])
-    rows = [(f"{i}.jpg", CLASSES[0], i % 3) for i in range(CELLS - 1)]
-    write_csv(Path("artifacts", "rendered", "cells.csv"), ("image", "label", "fold"), rows)
-    with pytest.raises(InputError, match=message):
-        calibrate.main()
-    assert not (PLOTS / "calibration.csv").exists()
+def test_a_validation_cell_of_its_own_test_fold_or_of_none_is_refused(number: int, fold: int, message: str) -> None:
+    predict(PATHS.validation("resnet"), "resnet", [number], [fold])
+    write_cells(N_CELLS - 1)
+    assert f"validation/resnet.csv: {message}" in error_of(calibrate.main)
+    assert not CALIBRATION.exists()
 
 
-def test_missing_validation_predictions_are_named(project: Path) -> None:
-    (PLOTS / "validation" / "alexnet.csv").unlink()
-    with pytest.raises(InputError, match=r"validation/alexnet\.csv is missing"):
-        calibrate.main()
+@pytest.mark.parametrize("path", [PATHS.validation("alexnet"), PATHS.predictions("alexnet"), PATHS.cells])
+def test_a_missing_file_is_named(path: Path) -> None:
+    path.unlink()
+    assert f"{path} is missing" in error_of(calibrate.main)

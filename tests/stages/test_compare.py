@@ -1,104 +1,112 @@
-import csv
+import shutil
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
-from PIL import Image
 
 from bloodcells.core.classes import CLASSES
-from bloodcells.core.errors import InputError
 from bloodcells.core.files import write_csv
-from bloodcells.inference.predictions import predictions, write_predictions
+from bloodcells.inference.predictions import Predictions, write_predictions
 from stages import compare
+from tests import project
+from tests.stages.prepared import PATHS
+from tests.workplace import error_of, table
 
-PARAMS = Path(__file__).parents[2] / "params.yaml"
 CELLS = [("neutrophil", 0), ("neutrophil", 1), ("eosinophil", 0), ("monocyte", 1), ("neutrophil", 1)]
+MODELS = ("resnet", "alexnet")
+CHARTS = [PATHS.chart(name) for name in ("accuracy", "differences", "class_scores", "roc", "curves")]
+TABLES = [PATHS.table(name) for name in ("intervals", "pairs")]
 
 
-def predict(model: str, right: int, cells: list[tuple[str, int]] = CELLS) -> None:
-    """Let a model be right for the first cells, and say lymphocyte for the others."""
+def predict(model: str, correct: int, cells: list[tuple[str, int]] = CELLS) -> None:
+    """Write predictions that are correct for the first cells, and lymphocyte for the others."""
     actual = np.array([CLASSES.index(label) for label, _ in cells])
-    said = np.where(np.arange(len(cells)) < right, actual, 1)
-    p = predictions([f"{i}.jpg" for i in range(len(cells))], [fold for _, fold in cells], actual, np.eye(4)[said])
-    write_predictions(Path("plots", "rendered", "predictions", f"{model}.csv"), p)
+    predicted = np.where(np.arange(len(cells)) < correct, actual, 1)
+    images, folds = [f"{i}.jpg" for i in range(len(cells))], [fold for _, fold in cells]
+    p = Predictions.from_probabilities(images, folds, actual, np.eye(4)[predicted])
+    write_predictions(PATHS.predictions(model), p)
 
 
-def learn(model: str, fold: int) -> None:
+def write_curves(model: str, fold: int) -> None:
     rows = [(epoch, split, 1 / epoch + fold, 0.5) for epoch in (1, 2) for split in ("train", "validation")]
-    path = Path("artifacts", "rendered", "curves", model, str(fold), "curves.csv")
-    write_csv(path, ("epoch", "split", "loss", "accuracy"), rows)
+    write_csv(PATHS.curves(model, fold), ("epoch", "split", "loss", "accuracy"), rows)
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project in which everything before this stage has run."""
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in which everything before this stage has run."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["compare"])
-    params = yaml.safe_load(PARAMS.read_text())
-    params |= {"dataset": "rendered", "test_folds": [0, 1], "compare": {"resamples": 200, "seed": 1}}
-    params["models"] = dict.fromkeys(("resnet", "alexnet"), params["models"]["resnet"])
-    Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    kept = [*CELLS, ("eosinophil", 2)]
-    rows = [(f"{i}.jpg", label, fold) for i, (label, fold) in enumerate(kept)]
-    write_csv(Path("artifacts", "rendered", "cells.csv"), ("image", "label", "fold"), rows)
-    for model, right in (("resnet", 4), ("alexnet", 2)):
-        predict(model, right)
-        learn(model, 0)
-        learn(model, 1)
+    shutil.copyfile(project.ROOT / "params.yaml", "params.yaml")
+    Path("datasets").symlink_to(project.ROOT / "datasets")
+    change({"dataset": "rendered", "test_folds": [0, 1], "compare.resamples": 200})
+    change({"models": dict.fromkeys(MODELS)})
+    cells = [*CELLS, ("eosinophil", 2)]
+    rows = [(f"{i}.jpg", label, fold) for i, (label, fold) in enumerate(cells)]
+    write_csv(PATHS.cells, ("image", "label", "fold"), rows)
+    for model, correct in zip(MODELS, (4, 2), strict=True):
+        predict(model, correct)
+        for fold in (0, 1):
+            write_curves(model, fold)
     return tmp_path
 
 
-def rows_of(name: str) -> list[dict[str, str]]:
-    with Path("plots", "rendered", name).open(newline="") as file:
-        return list(csv.DictReader(file))
+def change(parameters: dict[str, object]) -> None:
+    project.set_params(Path(), parameters)
 
 
-def test_models_stand_beside_the_largest_class_and_the_report(project: Path) -> None:
+def test_models_are_compared_with_the_majority_class() -> None:
     compare.main()
-    rows = rows_of("comparison.csv")
-    assert [(row["model"], row["right"], row["cells"]) for row in rows[:3]] == [
-        ("resnet", "4", "5"),
-        ("alexnet", "2", "5"),
-        ("largest class", "3", "5"),
+    rows = table(PATHS.chart("accuracy"))
+    assert [(row["model"], row["kind"], row["correct"], row["cells"]) for row in rows] == [
+        ("resnet", "model", "4", "5"),
+        ("alexnet", "model", "2", "5"),
+        ("majority class", "baseline", "3", "5"),
     ]
-    assert [row["model"] for row in rows[3:]] == [
-        f"original report: {m}" for m in ("ResNet", "EfficientNet", "AlexNet")
-    ]
-    with Image.open("plots/rendered/comparison.png") as picture:
-        assert picture.width > 800
+    assert (rows[0]["accuracy"], rows[0]["accuracy_low"], rows[0]["accuracy_high"]) == ("0.8", "0.3755", "0.9638")
 
 
-def test_curves_of_all_models_and_folds_are_in_one_table(project: Path) -> None:
+def test_published_results_come_from_the_record_of_the_data_set(place: Path) -> None:
+    for top in ("artifacts", "plots"):
+        (place / top / "rendered").rename(place / top / "bccd")
+    change({"dataset": "bccd"})
     compare.main()
-    rows = rows_of("curves.csv")
+    published = [row for row in table(Path("plots/bccd/accuracy.csv")) if row["kind"] == "published"]
+    assert [(row["correct"], row["cells"]) for row in published] == [("28", "35"), ("32", "35"), ("6", "35")]
+
+
+def test_the_majority_class_is_that_of_all_kept_cells() -> None:
+    """The tested cells alone would give another one."""
+    rows = [(f"{i}.jpg", label, fold) for i, (label, fold) in enumerate([*CELLS, *[("eosinophil", 2)] * 3])]
+    write_csv(PATHS.cells, ("image", "label", "fold"), rows)
+    compare.main()
+    assert table(PATHS.chart("accuracy"))[2]["correct"] == "1"
+
+
+def test_curves_of_all_models_and_folds_are_in_one_table() -> None:
+    compare.main()
+    rows = table(PATHS.chart("curves"))
     assert list(rows[0]) == ["model", "fold", "split", "epoch", "loss", "accuracy"]
-    assert {(row["model"], row["fold"]) for row in rows} == {(m, f) for m in ("resnet", "alexnet") for f in "01"}
+    assert {(row["model"], row["fold"]) for row in rows} == {(model, fold) for model in MODELS for fold in "01"}
     assert len(rows) == 16
     assert [row["loss"] for row in rows if row["fold"] == "1" and row["epoch"] == "2"] == ["1.5"] * 4
 
 
-def test_the_page_is_printed_and_says_what_a_reader_must_know(
-    project: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_class_scores_and_roc_curves_of_all_models_are_in_one_table_each() -> None:
     compare.main()
-    page = Path("plots", "rendered", "comparison.md").read_text()
-    printed = capsys.readouterr().out
-    assert printed.startswith(page)
-    flowing = " ".join(page.split())
-    for said in ("resnet", "5 of the 6 kept cells", "folds 0, 1", "every cell neutrophil", "drawn by the project"):
-        assert said in flowing
-    assert "200 bootstrap resamples" in flowing
-    assert "resnet and alexnet: **no difference shown**. resnet is ahead by 0.400" in flowing
-    assert "Too narrow for resnet, alexnet: right on all cells of some class" in flowing
-    assert "dvc metrics show" in printed
-    assert max(len(line) for line in printed.splitlines()) <= 80
+    scores = table(PATHS.chart("class_scores"))
+    assert [(row["model"], row["class"]) for row in scores] == [(model, name) for model in MODELS for name in CLASSES]
+    lymphocyte = scores[1]
+    assert (lymphocyte["sensitivity"], lymphocyte["specificity"], lymphocyte["support"]) == ("", "0.8", "0")
+    roc = table(PATHS.chart("roc"))
+    assert list(roc[0]) == ["model", "class", "fpr", "tpr"]
+    assert {row["model"] for row in roc} == set(MODELS)
 
 
-def test_intervals_and_pairs_are_tables_of_their_own(project: Path) -> None:
+def test_intervals_and_pairs_have_tables() -> None:
     compare.main()
-    row = next(row for row in rows_of("intervals.csv") if (row["model"], row["score"]) == ("alexnet", "accuracy"))
+    (row,) = [row for row in table(PATHS.table("intervals")) if (row["model"], row["score"]) == ("alexnet", "accuracy")]
     assert row == {
         "model": "alexnet",
         "score": "accuracy",
@@ -107,71 +115,42 @@ def test_intervals_and_pairs_are_tables_of_their_own(project: Path) -> None:
         "high": "0.7693",
         "method": "Wilson",
     }
-    (pair,) = rows_of("pairs.csv")
+    (pair,) = table(PATHS.table("pairs"))
     assert (pair["first"], pair["second"], pair["difference"]) == ("resnet", "alexnet", "-0.4")
-    assert (pair["only_first_right"], pair["only_second_right"], pair["p"]) == ("2", "0", "0.5")
+    assert (pair["only_first_correct"], pair["only_second_correct"], pair["p"]) == ("2", "0", "0.5")
     assert (pair["verdict"], pair["cells_needed"]) == ("no difference shown", "18")
-    assert [row["score"] for row in rows_of("differences.csv")][:2] == ["accuracy", "mean sensitivity"]
-    with Image.open("plots/rendered/differences.png") as picture:
-        assert picture.width > 800
+    assert [row["score"] for row in table(PATHS.chart("differences"))][:2] == ["accuracy", "mean sensitivity"]
 
 
-def test_the_seed_decides_the_resamples_and_a_second_run_writes_the_very_same(project: Path) -> None:
+def test_resamples_depend_on_the_seed_and_a_second_run_writes_the_same_bytes() -> None:
     predict("resnet", 23, CELLS * 6)
     predict("alexnet", 10, CELLS * 6)
-    names = ("comparison.md", "intervals.csv", "pairs.csv", "differences.csv")
 
     def written() -> list[bytes]:
         compare.main()
-        return [Path("plots", "rendered", name).read_bytes() for name in names]
+        return [path.read_bytes() for path in (*CHARTS, *TABLES)]
 
     first = written()
     assert written() == first
-    params = yaml.safe_load(Path("params.yaml").read_text())
-    params["compare"]["seed"] = 2
-    Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    assert written()[1] != first[1]
+    change({"compare.seed": 2})
+    second = written()
+    assert [one == other for one, other in zip(first, second, strict=True)] == [True, False, *[True] * 3, False, False]
 
 
-def test_one_model_alone_is_compared_with_none(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    params = yaml.safe_load(Path("params.yaml").read_text())
-    del params["models"]["alexnet"]
-    Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+def test_one_model_is_compared_with_none() -> None:
+    change({"models": {"resnet": {}}})
     compare.main()
-    assert rows_of("pairs.csv") == rows_of("differences.csv") == []
-    assert "Which model is better" not in capsys.readouterr().out
-    assert Path("plots", "rendered", "differences.png").is_file()
+    assert table(PATHS.table("pairs")) == table(PATHS.chart("differences")) == []
+    assert len(table(PATHS.chart("accuracy"))) == 2
 
 
-def test_show_prints_what_was_written_and_does_nothing_else(
-    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    compare.main()
-    first = capsys.readouterr().out
-    Path("plots", "rendered", "comparison.csv").unlink()
-    monkeypatch.setattr(sys, "argv", ["compare", "--show"])
-    compare.main()
-    assert capsys.readouterr().out == first
-    assert not Path("plots", "rendered", "comparison.csv").exists()
-
-
-def test_show_before_anything_ran(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["compare", "--show"])
-    with pytest.raises(InputError, match=r"comparison\.md is missing"):
-        compare.main()
-
-
-def test_models_tested_on_other_cells_leave_no_table(project: Path) -> None:
+def test_models_tested_on_other_cells_leave_no_table() -> None:
     predict("alexnet", 2, CELLS[:-1])
-    with pytest.raises(InputError, match=r"resnet and alexnet can't be compared"):
-        compare.main()
-    assert not Path("plots", "rendered", "comparison.csv").exists()
+    assert "resnet and alexnet can't be compared" in error_of(compare.main)
+    assert not [path for path in (*CHARTS, *TABLES) if path.exists()]
 
 
-def test_a_model_without_predictions_and_a_fold_without_curves_are_named(project: Path) -> None:
-    Path("artifacts", "rendered", "curves", "alexnet", "1", "curves.csv").unlink()
-    with pytest.raises(InputError, match=r"alexnet/1/curves\.csv is missing"):
-        compare.main()
-    Path("plots", "rendered", "predictions", "alexnet.csv").unlink()
-    with pytest.raises(InputError, match=r"predictions/alexnet\.csv is missing"):
-        compare.main()
+@pytest.mark.parametrize("path", [PATHS.curves("alexnet", 1), PATHS.predictions("alexnet"), PATHS.cells])
+def test_a_missing_file_is_named(path: Path) -> None:
+    path.unlink()
+    assert f"{path} is missing" in error_of(compare.main)

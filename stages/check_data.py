@@ -27,8 +27,9 @@ class Parameters(StageParameters):
 def main() -> None:
     argparse.ArgumentParser(prog="python -m stages.check_data", description=__doc__).parse_args()
     params = read_parameters(Parameters)
-    paths, checks = params.paths, _checks(params)
+    paths = params.paths
     paths.gate("data").unlink(missing_ok=True)
+    checks = _checks(params)
     write_csv(paths.checks("data"), COLUMNS, check_table(checks))
     if fault := failure(checks):
         raise InputError(f"{paths.checks('data')}: {fault}")

@@ -1,5 +1,6 @@
 """A folder to run a stage in: the project's parameters, with changes, and a small synthetic raw data set."""
 
+import csv
 import os
 import shutil
 import subprocess
@@ -46,9 +47,9 @@ def make(folder: Path, raw: Path, dataset: str = "rendered", **changes: Any) -> 
 
 
 def table(path: Path) -> list[dict[str, str]]:
-    """Read a CSV file without quotes."""
-    header, *rows = (line.split(",") for line in path.read_text().splitlines())
-    return [dict(zip(header, row, strict=True)) for row in rows]
+    """Read a CSV file with a header."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def run_stage(name: str, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -83,9 +83,8 @@ def _pairs(found: pd.DataFrame, models: int, cells: PreparedCells) -> list[Row]:
                 crop,
                 [
                     Caption(f"label {by_image.label[image]}", percent(by_image.self_confidence[image])),
-                    Caption(
-                        short_name(image), f"{by_image.n_models_disagreeing[image]} of {models} models disagree", FAINT
-                    ),
+                    Caption(f"{by_image.n_models_disagreeing[image]} of {models} models disagree"),
+                    Caption(short_name(image), "", FAINT),
                 ],
             )
             for image, crop in zip(pair, cells.take(list(pair)), strict=True)

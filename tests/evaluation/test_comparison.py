@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bloodcells.core.classes import CLASSES
 from bloodcells.core.errors import InputError
 from bloodcells.evaluation.comparison import (
     Entry,
@@ -127,25 +126,24 @@ def pairs_of(models: Mapping[str, Predictions] = MODELS) -> list[Pair]:
 
 def test_proportions_have_wilson_intervals_and_means_have_bootstrap_intervals() -> None:
     drawn = resample(MODELS, 1000, 1)
-    table = interval_table(MODELS, drawn).set_index(["model", "score"])
-    assert table.index.is_unique
-    assert len(table) == 3 * (1 + 3 * 4 + 3)
+    table = interval_table(MODELS, drawn)
+    rows = {(row["model"], row["score"]): row for row in table.to_dict("records")}
+    assert len(rows) == len(table) == 3 * (1 + 3 * 4 + 3)
     for name, p in MODELS.items():
-        by_class = class_scores(p).set_index("class")
-        for label in CLASSES:
+        for scores in class_scores(p).to_dict("records"):
             for score in ("sensitivity", "specificity", "precision"):
-                row = table.loc[(name, f"{score}: {label}")]
-                assert row["value"] == pytest.approx(by_class.loc[label, score], nan_ok=True)
+                row = rows[name, f"{score}: {scores['class']}"]
+                assert row["value"] == pytest.approx(scores[score], nan_ok=True)
                 assert np.isnan(row["low"]) == np.isnan(row["value"])
-        assert table.value[name, "mean specificity"] == pytest.approx(headline(p)["mean_specificity"])
-    row = table.loc[("efficientnet", "sensitivity: lymphocyte")]
+        assert rows[name, "mean specificity"]["value"] == pytest.approx(headline(p)["mean_specificity"])
+    row = rows["efficientnet", "sensitivity: lymphocyte"]
     assert (row["low"], row["high"], row["method"]) == (*wilson(5, 6), "Wilson")
-    mean, row = drawn.score("macro F1", 2), table.loc[("alexnet", "macro F1")]
+    mean, row = drawn.score("macro F1", 2), rows["alexnet", "macro F1"]
     assert (row["value"], row["low"], row["high"]) == (mean.value, mean.low, mean.high)
     assert row["method"] == "stratified bootstrap"
     known = table.dropna()
-    assert (known.low <= known.value).all()
-    assert (known.value <= known.high).all()
+    assert (known["low"] <= known["value"]).all()
+    assert (known["value"] <= known["high"]).all()
 
 
 def test_pairs_are_tested_and_their_p_adjusted_together() -> None:

@@ -101,12 +101,11 @@ def test_the_rule_for_new_cells_is_fitted_on_all_validation_cells(result: Select
 
 def test_tables_have_a_row_per_model_and_kind_of_probabilities_bin_and_fold(result: SelectiveResult) -> None:
     models = {"resnet": result, "alexnet": result}
-    rows = calibration_table(models)
-    assert [*zip(rows["model"], rows["probabilities"], strict=True)] == [(m, p) for m in models for p in (RAW, SCALED)]
-    assert rows.loc[1, ["ece", "ece_low", "ece_high", "ece_expected"]].tolist() == list(
-        dataclasses.astuple(result.calibration[SCALED].error)
-    )
-    assert rows.loc[0, "accuracy"] == TESTED.correct.mean()
+    rows = calibration_table(models).to_dict("records")
+    assert [(row["model"], row["probabilities"]) for row in rows] == [(m, p) for m in models for p in (RAW, SCALED)]
+    error = tuple(rows[1][name] for name in ("ece", "ece_low", "ece_high", "ece_expected"))
+    assert error == dataclasses.astuple(result.calibration[SCALED].error)
+    assert rows[0]["accuracy"] == TESTED.correct.mean()
 
     bins = reliability_table(models)
     assert bins.query("model == 'alexnet' and probabilities == @RAW")["cells"].sum() == 200

@@ -10,6 +10,7 @@ from bloodcells.core.files import write_csv
 from bloodcells.core.geometry import Box
 from bloodcells.core.pixels import INDEX
 from bloodcells.evaluation.grad_cam import NoMapsError
+from bloodcells.evaluation.grad_cam import grad_cam as heat_maps
 from bloodcells.inference.predictions import Predictions, write_predictions
 from stages import grad_cam
 from tests import project
@@ -127,10 +128,9 @@ def test_a_model_that_grad_cam_can_not_explain_is_left_out(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     annotate(IMAGES, CROP)
-    original = grad_cam.grad_cam
 
     def refuse(*arguments: Any) -> Any:
-        monkeypatch.setattr(grad_cam, "grad_cam", original)
+        monkeypatch.setattr(grad_cam, "grad_cam", heat_maps)
         raise NoMapsError("no feature maps in a VisionTransformer")
 
     monkeypatch.setattr(grad_cam, "grad_cam", refuse)

@@ -83,7 +83,7 @@ def _pairs(found: pd.DataFrame, models: int, cells: PreparedCells) -> list[Row]:
                 crop,
                 [
                     Caption(f"label {by_image.label[image]}", percent(by_image.self_confidence[image])),
-                    Caption(f"{by_image.n_models_disagreeing[image]} of {models} models disagree"),
+                    Caption(f"{by_image.n_models_disagreeing[image]} of {models} disagree"),
                     Caption(short_name(image), "", FAINT),
                 ],
             )

@@ -5,7 +5,7 @@ from bloodcells.core.errors import InputError
 from bloodcells.datasets.synthetic.plan import plan_smears
 from bloodcells.datasets.synthetic.scene import render
 from bloodcells.imaging.cropping import crop_around
-from bloodcells.imaging.localization import find_cell
+from bloodcells.imaging.localization import find_cell, find_stain_peaks
 
 PURPLE, PINK, PLASMA = (120, 60, 160), (205, 150, 140), (225, 220, 215)
 
@@ -29,6 +29,15 @@ def test_the_cell_is_found_at_any_position_and_resolution(at: tuple[int, int], s
     point = find_cell(smear((int(640 * scale), int(480 * scale)), (x, y), 45 * scale))
     assert abs(point.x - x) < 15 * scale
     assert abs(point.y - y) < 15 * scale
+
+
+def test_the_strongest_stain_comes_first_and_near_maxima_are_one() -> None:
+    image = smear((640, 480), (120, 240), 50)
+    image.paste((90, 20, 150), (460, 200, 560, 300))
+    first, second, *_ = find_stain_peaks(image)
+    assert abs(first.x - 510) < 10
+    assert abs(second.x - 120) < 20
+    assert first.stain > second.stain
 
 
 def test_synthetic_cells_of_each_class_are_found() -> None:

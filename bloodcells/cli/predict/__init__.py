@@ -1,1 +1,1 @@
-"""`bloodcells predict`: classify images, or abstain."""
+"""`bloodcells predict`: classify the white blood cell in each image, or abstain."""

@@ -1,27 +1,27 @@
-"""The command `bloodcells predict`: classify images, or abstain."""
+"""The arguments, help and exit status of `bloodcells predict`."""
 
 import argparse
 import sys
 from pathlib import Path
 
 from bloodcells.cli.arguments import folder_to_write
-from bloodcells.cli.predict.images import find_sources
-from bloodcells.cli.predict.model import find_model
+from bloodcells.cli.predict.images import find_images
 
 _HELP = """\
 Classify the white blood cell in each image. NOT FOR DIAGNOSIS.
 
-The cell is found by its stain and cropped for a network. The model abstains if
-the image shows no white cell or several, if the cell is cut off by the edge of
-the image, or if its confidence is below a threshold that was fitted on
-validation cells. Probabilities are calibrated, except those of a plain
-checkpoint, which has no threshold either.
+The command finds the cell by its stain, crops it, and passes the crop to a
+network. It abstains if the image shows no white cell or several, if the cell is
+cut off by the edge of the image, if the image is at least twice or at most half
+as large as the training images, or if the confidence is below a threshold that
+was fitted on validation cells. Probabilities are calibrated. A plain checkpoint
+has neither calibrated probabilities nor a threshold.
 """
 
 _STATUS = """\
 Folders are searched recursively for images. Exit status: 0 if all images could
-be read (abstaining is not an error), 1 if one could not be read or nothing
-could be done, 2 if the command is not understood, 130 after an interrupt.
+be read, even if the model abstained; 1 if an image or the model could not be
+read; 2 if the arguments are wrong; 130 after an interrupt.
 """
 
 
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = _HELP
     parser.epilog = _STATUS
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("images", nargs="+", type=_named, metavar="IMAGE", help="an image, or a folder of images")
+    parser.add_argument("images", nargs="+", type=_path, metavar="IMAGE", help="an image, or a folder of images")
     parser.add_argument(
         "--model",
         help="name of a model of the pipeline run in this folder, or path of a predictor or checkpoint "
@@ -43,18 +43,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--explain",
         type=folder_to_write,
         metavar="FOLDER",
-        help="write an explanation figure per image into FOLDER",
+        help="write an explanation figure for each cell found, into FOLDER",
     )
 
 
-def _named(text: str) -> Path:
+def _path(text: str) -> Path:
     if not text:  # as a path, it would be the current folder
-        raise argparse.ArgumentTypeError("an empty name: is a shell variable not set?")
+        raise argparse.ArgumentTypeError("an empty name: a shell variable may not be set")
     return Path(text)
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Predict.
+    """Run the command.
 
     Raises:
         InputError: there is no such model, or a folder contains no images.
@@ -62,11 +62,10 @@ def main(arguments: argparse.Namespace) -> None:
     """
     form = "json" if arguments.json else "csv" if arguments.csv else "table"
     try:
-        sources = find_sources(arguments.images, apart=arguments.explain)
-        model = find_model(arguments.model)
-        from bloodcells.cli.predict.run import predict_all  # noqa: PLC0415 (PyTorch, which --help does not need)
+        images = find_images(arguments.images, exclude=arguments.explain)
+        from bloodcells.cli.predict.run import run  # noqa: PLC0415 (PyTorch, which --help does not need)
 
-        if not predict_all(sources, model, form, arguments.explain):
+        if not run(images, arguments.model, form, arguments.explain):
             sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Explanation figures: the image, the network's input, and what contributed to the prediction."""
+"""Explanation figures: the image, the input of the network, and the evidence for its prediction (Grad-CAM)."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import nn
 
-from bloodcells.cli.predict.images import Source
+from bloodcells.cli.predict.images import ImageFile
 from bloodcells.cli.predict.model import NOTICE, Model
 from bloodcells.cli.predict.predictions import ABSTAINS, Prediction
 from bloodcells.cli.predict.preprocessing import Sample
@@ -30,43 +30,38 @@ _LETTERS = 112  # per line
 _NAMES, _FIGURES = 120, 60  # widths of the columns on both sides of the bars
 
 
-class Explainer:
-    """Write a figure for each prediction for which a cell was found."""
+def write_explanations(
+    folder: Path, predictions: Sequence[tuple[ImageFile, Prediction]], model: Model, network: nn.Module
+) -> None:
+    """Write a figure for each prediction with an input.
 
-    side = PANEL
-    """Longer side of the thumbnails that it needs, in pixels."""
+    Args:
+        folder: for the figures; an image knows its path in it.
+        predictions: some images and their predictions, whose thumbnails have `PANEL` pixels.
+        model: that predicted.
+        network: of the model, in evaluation mode, on any device.
 
-    def __init__(self, folder: Path, model: Model, network: nn.Module) -> None:
-        self._folder = folder
-        self._model = model
-        self._network = network
-        self._device = next(network.parameters()).device
-
-    def explain(self, predictions: Sequence[tuple[Source, Prediction]]) -> None:
-        """Write the figures of some predictions.
-
-        Raises:
-            InputError: the network has no feature maps that Grad-CAM could weight.
-        """
-        shown = [
-            (source, one, one.sample, one.sample.model_input)
-            for source, one in predictions
-            if one.sample and one.sample.model_input
-        ]
-        if not shown:
-            return
-        checkpoint = self._model.predictor.checkpoint
-        pixels = torch.from_numpy(np.stack([part.pixels for *_, part in shown])).permute(0, 3, 1, 2)
-        images = normalize(pixels.to(self._device), checkpoint.mean, checkpoint.std)
-        heat = grad_cam(self._network, images, [checkpoint.classes.index(one.likeliest) for _, one, *_ in shown])
-        for (source, one, sample, part), of_cell in zip(shown, heat, strict=True):
-            panels = {
-                "The image, and the part that was used": _framed(sample, part.box),
-                "The network's input": _panel(part.pixels),
-                f"Contributions to {one.likeliest} (Grad-CAM)": _panel(overlay(part.pixels, of_cell)),
-            }
-            page = _page(source.path.name, one, panels, f"{self._model.describe()} {NOTICE}")
-            write_png(self._folder / source.picture, page)
+    Raises:
+        InputError: the network has no feature maps for Grad-CAM.
+    """
+    explained = [
+        (image, one, one.sample, one.sample.model_input)
+        for image, one in predictions
+        if one.sample and one.sample.model_input
+    ]
+    if not explained:
+        return
+    checkpoint = model.predictor.checkpoint
+    pixels = torch.from_numpy(np.stack([model_input.pixels for *_, model_input in explained])).permute(0, 3, 1, 2)
+    inputs = normalize(pixels.to(next(network.parameters()).device), checkpoint.mean, checkpoint.std)
+    heat_maps = grad_cam(network, inputs, [checkpoint.classes.index(one.likeliest) for _, one, *_ in explained])
+    for (image, one, sample, model_input), heat in zip(explained, heat_maps, strict=True):
+        panels = {
+            "The image, and the part that was used": _framed(sample, model_input.box),
+            "The input of the network": _panel(model_input.pixels),
+            f"Evidence for {one.likeliest} (Grad-CAM)": _panel(overlay(model_input.pixels, heat)),
+        }
+        write_png(folder / image.figure, _page(image.path.name, one, panels, f"{model.describe()} {NOTICE}"))
 
 
 def _page(name: str, prediction: Prediction, panels: Mapping[str, Image.Image], foot: str) -> Image.Image:
@@ -81,11 +76,11 @@ def _page(name: str, prediction: Prediction, panels: Mapping[str, Image.Image], 
     page = Image.new("RGB", (_WIDTH, height), PAPER)
     pen = ImageDraw.Draw(page)
 
-    def on_the_right(y: float, text: str, color: str) -> None:
+    def right_aligned(y: float, text: str, color: str) -> None:
         draw_text(pen, (_WIDTH - _MARGIN - text_width(text), y), text, color)
 
     draw_text(pen, (_MARGIN, _MARGIN - 6), prediction.verdict, ALARM if prediction.verdict == ABSTAINS else INK, TITLE)
-    on_the_right(_MARGIN, name[-_LETTERS // 2 :], FAINT)
+    right_aligned(_MARGIN, name[-_LETTERS // 2 :], FAINT)
     for number, (caption, picture) in enumerate(panels.items()):
         left = _MARGIN + number * (PANEL + _GAP)
         page.paste(picture, (left, top))
@@ -96,7 +91,7 @@ def _page(name: str, prediction: Prediction, panels: Mapping[str, Image.Image], 
         draw_text(pen, (_MARGIN, line), label, INK)
         end = start + round(room * probability)
         pen.rectangle((start, line + 4, end, line + 15), CLASS_COLORS.get(label, FAINT))
-        on_the_right(line, f"{probability:.3f}", INK)
+        right_aligned(line, f"{probability:.3f}", INK)
     for number, text in enumerate(note_lines):
         draw_text(pen, (_MARGIN, below + number * _LINE), text, ALARM)
     below += _LINE * len(note_lines) + _LINE // 2

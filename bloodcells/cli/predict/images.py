@@ -13,54 +13,59 @@ SUFFIXES = (".bmp", ".gif", ".jp2", ".jpe", ".jpeg", ".jpg", ".png", ".ppm", ".t
 
 
 @dataclass(frozen=True)
-class Source:
-    """An image's file, and a path for its explanation figure, relative to their folder, that no other image has."""
+class ImageFile:
+    """The file of an image.
+
+    Attributes:
+        path: of the image.
+        figure: of its explanation figure, relative to the folder of these; unique.
+    """
 
     path: Path
-    picture: Path
+    figure: Path
 
 
-def find_sources(named: Sequence[Path], apart: Path | None = None) -> list[Source]:
-    """List the images, each once: files in the order named, those of a folder sorted by path.
+def find_images(paths: Sequence[Path], exclude: Path | None = None) -> list[ImageFile]:
+    """List the images, each once: files in the order given, those of a folder sorted by path.
 
-    Folders are searched recursively. Hidden files, and those without a suffix of an image, are skipped.
+    Folders are searched recursively. Hidden files and files without an image suffix are skipped.
 
     Args:
-        named: files and folders; a file need not exist.
-        apart: a folder not to search: that of the explanation figures.
+        paths: files and folders; a file need not exist.
+        exclude: a folder not to search: that of the explanation figures.
 
     Raises:
-        InputError: a folder holds no image, or can't be read.
+        InputError: a folder contains no images, or can't be read.
     """
-    below: dict[Path, Path] = {}
-    for path in named:
+    relative: dict[Path, Path] = {}
+    for path in paths:
         if not path.is_dir():
-            below.setdefault(path, Path(path.name))
+            relative.setdefault(path, Path(path.name))
             continue
-        inside = sorted(_images(path, apart))
-        if not inside:
+        found = sorted(_walk(path, exclude))
+        if not found:
             raise InputError(
                 f"{path} contains no images ({', '.join(SUFFIXES)}): name a folder that does, or the files"
             )
-        for image in inside:
-            below.setdefault(image, image.relative_to(path))
+        for image in found:
+            relative.setdefault(image, image.relative_to(path))
     taken: Counter[Path] = Counter()
-    sources = []
-    for path, place in below.items():
-        taken[place] += 1
-        number = f"-{taken[place]}" if taken[place] > 1 else ""
-        sources.append(Source(path, place.with_name(f"{place.name}{number}.png")))
-    return sources
+    images = []
+    for path, figure in relative.items():
+        taken[figure] += 1
+        number = f"-{taken[figure]}" if taken[figure] > 1 else ""
+        images.append(ImageFile(path, figure.with_name(f"{figure.name}{number}.png")))
+    return images
 
 
-def _images(folder: Path, apart: Path | None) -> Iterator[Path]:
+def _walk(folder: Path, exclude: Path | None) -> Iterator[Path]:
     def unreadable(error: OSError) -> None:
         raise InputError(f"{error.filename} can't be read: {error.strerror}")
 
-    aside = apart.resolve() if apart else None
+    excluded = exclude.resolve() if exclude else None
     for parent, folders, files in os.walk(folder, onerror=unreadable):
         here = Path(parent)
-        folders[:] = [name for name in folders if not name.startswith(".") and (here / name).resolve() != aside]
+        folders[:] = [name for name in folders if not name.startswith(".") and (here / name).resolve() != excluded]
         for name in files:
             if name.lower().endswith(SUFFIXES) and not name.startswith("."):
                 yield here / name

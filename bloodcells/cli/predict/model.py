@@ -1,20 +1,27 @@
-"""Which model predicts: where a run leaves its predictors, which of them is the default, and how reliable it is."""
+"""The model that predicts: which one is the default, loading it, and what to know before trusting it."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from torch import nn
 
 from bloodcells.core.errors import InputError
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from bloodcells.inference.predictor import Predictor
+from bloodcells.core.parameters import PARAMETERS, ModelNames, StageParameters, read_parameters
+from bloodcells.inference.predictor import Predictor
+from bloodcells.inference.selective import DIGITS, cells_needed
+from bloodcells.models.checkpoints import Checkpoint
+from bloodcells.models.weights import read_weights
 
 NOTICE = "Not for diagnosis."
 
-_TTA = 8  # for a plain checkpoint, which does not say: as the pipeline tests
+_TTA = 8  # of a plain checkpoint, which does not record it: the default of evaluate.tta
+
+
+class Parameters(StageParameters):
+    """The parameters that the choice of a model needs."""
+
+    models: ModelNames
 
 
 def find_model(which: str | None) -> Path:
@@ -22,42 +29,36 @@ def find_model(which: str | None) -> Path:
 
     Args:
         which: a path, or the name of a model of the run in this folder; None for the model of that run with the lowest
-            validation loss. (Not the most accurate in the test: that would be selecting on the test set.)
+            validation loss. (Choosing by test accuracy would be selection on the test set.)
 
     Raises:
         InputError: there is no such model.
     """
     if which and (Path(which).is_file() or Path(which).name != which or which.endswith(".ckpt")):
         return Path(which)
-    if not Path("params.yaml").is_file():
+    if not PARAMETERS.is_file():
         what = f"{which!r} is not a file, and" if which else "--model is missing, and"
         raise InputError(
-            f"{what} this folder is not the root of the project, where the models of a run would be: give --model the "
-            "path of a predictor (artifacts/DATASET/predictors/MODEL.ckpt) or of a checkpoint"
+            f"{what} this folder is not the root of the project: run this there, or give --model the path of a "
+            "predictor (artifacts/DATASET/predictors/MODEL.ckpt) or of a checkpoint"
         )
-    # pydantic, which a path does not need
-    from bloodcells.core.parameters import ModelNames, StageParameters, read_parameters  # noqa: PLC0415
-
-    class Parameters(StageParameters):
-        models: ModelNames
-
     params = read_parameters(Parameters)
     dataset, paths = params.dataset, params.paths
-    made = {path.stem: path for path in sorted(paths.predictor("*").parent.glob("*.ckpt"))}
-    if not made:
+    available = {path.stem: path for path in sorted(paths.predictor("*").parent.glob("*.ckpt"))}
+    if not available:
         raise InputError(f"the run on {dataset} has no predictor yet: run `dvc repro`, or give --model a path")
     if which:
-        if which not in made:
+        if which not in available:
             remedy = ": run `dvc repro`, which writes it" if which in params.models else ""
-            raise InputError(f"the run on {dataset} has no predictor {which!r} (it has {', '.join(made)}){remedy}")
-        return made[which]
-    present = [name for name in made if name in params.models]  # not what a removed model has left
-    if not present:
+            raise InputError(f"the run on {dataset} has no predictor {which!r} (it has {', '.join(available)}){remedy}")
+        return available[which]
+    current = [name for name in available if name in params.models]  # a removed model may have left its predictor
+    if not current:
         raise InputError(
-            f"no model of params.yaml has a predictor yet: run `dvc repro`, or use --model {next(iter(made))}"
+            f"no model of params.yaml has a predictor yet: run `dvc repro`, or use --model {next(iter(available))}"
         )
-    losses = {name: _validation_loss(paths.metrics(name)) for name in present}
-    return made[min(losses, key=lambda name: losses[name])]
+    losses = {name: _validation_loss(paths.metrics(name)) for name in current}
+    return available[min(losses, key=lambda name: losses[name])]
 
 
 def _validation_loss(metrics: Path) -> float:
@@ -72,34 +73,32 @@ def _validation_loss(metrics: Path) -> float:
 
 @dataclass(frozen=True)
 class Model:
-    """A predictor, and whether its probabilities are calibrated and its threshold fitted.
+    """A model to predict with.
 
-    Those of a plain checkpoint are not: its temperature is 1 and its threshold 0.
+    Attributes:
+        predictor: the network and how to interpret its probabilities.
+        calibrated: False for a plain checkpoint, whose temperature is 1 and whose threshold is 0.
     """
 
-    predictor: "Predictor"
+    predictor: Predictor
     calibrated: bool
 
     def describe(self) -> str:
-        """Say in a sentence how far to trust its probabilities, and when it abstains."""
-        from bloodcells.inference.selective import DIGITS, cells_needed  # noqa: PLC0415 (SciPy)
-
+        """Return one sentence on how reliable its probabilities are, and when it abstains."""
         own = self.predictor
         if not self.calibrated:
             return f"{own.name}, a plain checkpoint: not calibrated, and it never abstains because of low confidence."
-        few = own.calibration_cells < cells_needed(own.target_error)
-        fitted = f"calibrated on {own.calibration_cells} cells{', too few to rely on' if few else ''}"
-        target = f"{100 * own.target_error:g} %"
+        few = ", too few to rely on" if own.calibration_cells < cells_needed(own.target_error) else ""
+        target = f"the target error rate of {100 * own.target_error:g} %"
         if own.threshold > 1:
-            return (
-                f"{own.name}, {fitted}: it rejects all images, because no threshold meets a target of {target} errors."
-            )
-        return (
-            f"{own.name}, {fitted}: it accepts predictions with a confidence of at least {own.threshold:.{DIGITS}f}, "
-            f"for a target of at most {target} errors among them."
-        )
+            rule = f"it rejects all predictions, because no threshold meets {target}"
+        elif own.threshold == 0:
+            rule = f"it never abstains because of low confidence: without a threshold, these cells meet {target}"
+        else:
+            rule = f"it abstains below a confidence of {own.threshold:.{DIGITS}f}, to meet {target}"
+        return f"{own.name}, calibrated on {own.calibration_cells} cells{few}: {rule}."
 
-    def network(self) -> "nn.Module":
+    def network(self) -> nn.Module:
         """Build its network in evaluation mode, on a GPU if there is one.
 
         Raises:
@@ -121,10 +120,6 @@ def load_model(path: Path) -> Model:
     Raises:
         InputError: the file is missing, or neither of the two.
     """
-    from bloodcells.inference.predictor import Predictor  # noqa: PLC0415 (PyTorch)
-    from bloodcells.models.checkpoints import Checkpoint  # noqa: PLC0415
-    from bloodcells.models.weights import read_weights  # noqa: PLC0415
-
     try:
         return Model(Predictor.load(path), calibrated=True)
     except InputError as not_a_predictor:

@@ -3,95 +3,107 @@
 import csv
 import io
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
 
-from bloodcells.cli.predict.predictions import Prediction
+from bloodcells.cli.predict.predictions import ABSTAINS, Prediction
 
 _BOX = ("left", "top", "right", "bottom")
 
 
-class OutputFormat(Protocol):
-    """Formats predictions as text, each with its line end."""
+@dataclass(frozen=True)
+class OutputFormat(ABC):
+    """Formats predictions as text, including line ends.
 
-    def head(self) -> str:
-        """Return what comes before all predictions."""
-        ...
+    Attributes:
+        paths: of all images that will follow.
+        classes: of the model.
+        model: its name.
+        calibrated: whether its probabilities are.
+    """
 
+    paths: Sequence[Path]
+    classes: Sequence[str]
+    model: str
+    calibrated: bool
+
+    @abstractmethod
+    def header(self) -> str:
+        """Return what precedes all predictions."""
+
+    @abstractmethod
     def row(self, path: Path, prediction: Prediction) -> str:
         """Return the line of one image."""
-        ...
 
 
-class Table:
-    """Aligned columns: the paths of the images must be known before the first row, for their width."""
+class Table(OutputFormat):
+    """Aligned columns; the longest path determines the width of the first one."""
 
-    def __init__(self, paths: Sequence[Path], classes: Sequence[str]) -> None:
-        self._classes = classes
-        images = max((len(_printable(path)) for path in paths), default=0)
-        names = ("abstains", "verdict", *classes)
-        self._widths = (max(images, len("image")), max(map(len, names)), *(max(len(name), 5) for name in classes))
-
-    def head(self) -> str:
+    def header(self) -> str:
         """Return the column names."""
-        return self._line("image", "verdict", self._classes, "why")
+        return self._line("image", "verdict", self.classes, "why")
 
     def row(self, path: Path, prediction: Prediction) -> str:
         """Return the line of one image."""
-        shown = [f"{prediction.probabilities[name]:.3f}" if prediction.probabilities else "" for name in self._classes]
+        values = [f"{prediction.probabilities[name]:.3f}" if prediction.probabilities else "" for name in self.classes]
         why = "; ".join([*prediction.reasons, *(f"warning: {warning}" for warning in prediction.warnings)])
-        return self._line(_printable(path), prediction.verdict, shown, why)
+        return self._line(_printable(path), prediction.verdict, values, why)
 
-    def _line(self, image: str, verdict: str, probabilities: Sequence[str], why: str) -> str:
-        cells = [image.ljust(self._widths[0]), verdict.ljust(self._widths[1])]
-        cells += [text.rjust(width) for text, width in zip(probabilities, self._widths[2:], strict=True)]
+    @cached_property
+    def _widths(self) -> tuple[int, int, list[int]]:
+        image = max(len(name) for name in ("image", *map(_printable, self.paths)))
+        return image, max(map(len, ("verdict", ABSTAINS, *self.classes))), [max(len(name), 5) for name in self.classes]
+
+    def _line(self, image: str, verdict: str, values: Sequence[str], why: str) -> str:
+        first, second, others = self._widths
+        cells = [image.ljust(first), verdict.ljust(second)]
+        cells += [value.rjust(width) for value, width in zip(values, others, strict=True)]
         return "  ".join([*cells, why]).rstrip() + "\n"
 
 
-class Csv:
-    """CSV with a header; semicolons separate several reasons or warnings, unknown values are empty."""
+class Csv(OutputFormat):
+    """CSV with a header; reasons and warnings are joined by semicolons, unknown values are empty."""
 
-    def __init__(self, model: str, calibrated: bool, classes: Sequence[str]) -> None:
-        self._model = (model, str(calibrated).lower())
-        self._classes = classes
-
-    def head(self) -> str:
-        """Return the header."""
-        columns = ("image", "verdict", "confidence", *self._classes, "reasons", "warnings", *_BOX)
+    def header(self) -> str:
+        """Return the column names."""
+        columns = ("image", "verdict", "confidence", *self.classes, "reasons", "warnings", *_BOX)
         return _csv_line((*columns, "model", "calibrated"))
 
     def row(self, path: Path, prediction: Prediction) -> str:
         """Return the line of one image."""
         cells: list[object] = [path, prediction.verdict, max(prediction.probabilities.values(), default="")]
-        cells += [prediction.probabilities.get(name, "") for name in self._classes]
+        cells += [prediction.probabilities.get(name, "") for name in self.classes]
         cells += ["; ".join(prediction.reasons), "; ".join(prediction.warnings)]
         cells += [_box(prediction).get(edge, "") for edge in _BOX]
-        return _csv_line([*cells, *self._model])
+        return _csv_line([*cells, self.model, str(self.calibrated).lower()])
 
 
-class JsonLines:
-    """One JSON object per line, with the same keys for each image; unknown values are empty objects."""
+class JsonLines(OutputFormat):
+    """One JSON object per line, with the same keys for every image; unknown values are empty objects."""
 
-    def __init__(self, model: str, calibrated: bool) -> None:
-        self._model = {"model": model, "calibrated": calibrated}
-
-    def head(self) -> str:
-        """Return nothing: there is no header."""
+    def header(self) -> str:
+        """Return nothing."""
         return ""
 
     def row(self, path: Path, prediction: Prediction) -> str:
         """Return the line of one image."""
-        content: dict[str, Any] = {
+        content = {
             "image": str(path),
             "verdict": prediction.verdict,
             "probabilities": prediction.probabilities,
             "reasons": prediction.reasons,
             "warnings": prediction.warnings,
             "box": _box(prediction),
-            **self._model,
+            "model": self.model,
+            "calibrated": self.calibrated,
         }
         return json.dumps(content, allow_nan=False) + "\n"
+
+
+FORMATS: dict[str, type[OutputFormat]] = {"table": Table, "csv": Csv, "json": JsonLines}
 
 
 def _box(prediction: Prediction) -> dict[str, int]:
@@ -106,5 +118,5 @@ def _csv_line(cells: Sequence[object]) -> str:
 
 
 def _printable(path: Path) -> str:
-    """Return a path without characters that could move a terminal's cursor or end a line."""
+    """Return a path in which control characters are escaped: they could move the cursor of a terminal."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in str(path))

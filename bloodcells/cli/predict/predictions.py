@@ -35,7 +35,7 @@ class Prediction:
 
     Attributes:
         verdict: a class, `ABSTAINS` or `ERROR`.
-        reasons: why there is no class.
+        reasons: why there is no class; empty if there is one.
         likeliest: the most probable class; empty if the network got no input.
         probabilities: of each class; empty if the network got no input.
         sample: the preprocessed image; None if it can't be read.
@@ -49,21 +49,21 @@ class Prediction:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Why to be careful with it."""
+        """Reasons to treat it with caution."""
         return self.sample.warnings if self.sample else ()
 
 
 def predict_images(
     paths: Iterable[Path], predictor: Predictor, network: nn.Module, *, thumbnail: int = 1, batch: int = BATCH
 ) -> Iterator[list[Prediction]]:
-    """Yield the predictions for images in their order, batch by batch.
+    """Yield the predictions for images, in order and batch by batch.
 
-    Threads open images while the network works on those before them. An image that can't be read gets an error as its
-    prediction, and the others go on.
+    Threads preprocess the next images while the network predicts. An image that can't be read gets the verdict `ERROR`
+    and does not stop the others.
 
     Args:
         paths: the images.
-        predictor: how to crop them, and how to interpret the probabilities.
+        predictor: the input of the network, and how to interpret its probabilities.
         network: of the predictor's checkpoint, in evaluation mode, on any device.
         thumbnail: longer side of the thumbnails that are kept, in pixels.
         batch: images at a time.
@@ -77,7 +77,7 @@ def predict_images(
 
     samples = _map_ahead(read, paths, 2 * batch)
     while group := list(islice(samples, batch)):
-        yield _predict_group(group, predictor, network)
+        yield _predict_batch(group, predictor, network)
 
 
 def _map_ahead(function: Callable[[Item], Result], items: Iterable[Item], count: int) -> Iterator[Result]:
@@ -91,11 +91,11 @@ def _map_ahead(function: Callable[[Item], Result], items: Iterable[Item], count:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-    finally:  # an interrupt does not wait for results that nobody needs any more
+    finally:  # after an interrupt, do not wait for the rest
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _predict_group(group: Sequence[Sample | InputError], predictor: Predictor, network: nn.Module) -> list[Prediction]:
+def _predict_batch(group: Sequence[Sample | InputError], predictor: Predictor, network: nn.Module) -> list[Prediction]:
     checkpoint = predictor.checkpoint
     inputs = [one.model_input.pixels for one in group if isinstance(one, Sample) and one.model_input]
     rows: Iterator[list[float]] = iter(())
@@ -113,10 +113,16 @@ def _predict_group(group: Sequence[Sample | InputError], predictor: Predictor, n
 
 
 def decide(sample: Sample, probabilities: dict[str, float], threshold: float) -> Prediction:
-    """Accept the most probable class, unless the image speaks against it or its probability is below the threshold."""
+    """Return the most probable class, or abstain.
+
+    Args:
+        sample: the image; each of its reasons is one to abstain.
+        probabilities: of each class; empty if there is no input.
+        threshold: the lowest probability that is accepted.
+    """
     likeliest = max(probabilities, key=lambda name: probabilities[name], default="")
     reasons = sample.reasons
     if probabilities and probabilities[likeliest] < threshold:
-        needed = f"below the threshold of {threshold:.{DIGITS}f}" if threshold <= 1 else "this model rejects all"
-        reasons = (*reasons, f"unsure: {likeliest} with {probabilities[likeliest]:.{DIGITS}f}, {needed}")
+        limit = f"below the threshold of {threshold:.{DIGITS}f}" if threshold <= 1 else "this model rejects all"
+        reasons = (*reasons, f"low confidence: {likeliest} with {probabilities[likeliest]:.{DIGITS}f}, {limit}")
     return Prediction(ABSTAINS if reasons else likeliest, reasons, likeliest, probabilities, sample)

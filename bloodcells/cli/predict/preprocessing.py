@@ -1,4 +1,4 @@
-"""From an image to the network's input, and what in the image speaks against a prediction."""
+"""Preprocessing: the network's input from an image, and reasons in the image to abstain."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,8 +41,8 @@ class Sample:
         thumbnail: the whole image, no larger than requested.
         size: width and height of the image in pixels.
         model_input: what the network gets; None if nothing is stained.
-        reasons: why the model should abstain.
-        warnings: why to be careful with a prediction.
+        reasons: to abstain.
+        warnings: reasons to treat a prediction with caution.
     """
 
     thumbnail: Image.Image
@@ -57,7 +57,7 @@ def preprocess(path: Path, predictor: Predictor, thumbnail: int) -> Sample:
 
     Args:
         path: an RGB image of any size.
-        predictor: knows the network's input, and what it was trained on.
+        predictor: its checkpoint describes the network's input; it also describes the training images.
         thumbnail: longer side of the thumbnail to keep, in pixels.
 
     Raises:
@@ -78,17 +78,15 @@ def preprocess(path: Path, predictor: Predictor, thumbnail: int) -> Sample:
 
 
 def _reasons(peaks: list[Point], size: tuple[int, int], predictor: Predictor) -> tuple[str, ...]:
-    """Return why a model should abstain on an image of that size with these maxima of stain."""
+    """Return the reasons to abstain on an image of this size with these maxima of stain."""
     if not peaks:
         return ("no stained cell",)
     found = [_other_size(size, predictor)] if _size_ratio(size, predictor) >= _ABSTAIN_RATIO else []
     first, *others = peaks
     weakest = min(MIN_STAIN, predictor.min_stain or MIN_STAIN)
     if first.stain < weakest:
-        return (
-            *found,
-            f"no white cell: the strongest stain is {first.stain:.1f}, white cells have at least {weakest:.1f}",
-        )
+        found.append(f"no white cell: the strongest stain is {first.stain:.1f}, white cells have {weakest:.1f} or more")
+        return tuple(found)
     cells = [other for other in others if other.stain >= SECOND_CELL * first.stain]
     if cells:
         places = " and ".join(f"({cell.x:.0f}, {cell.y:.0f})" for cell in (first, *cells))
@@ -100,7 +98,7 @@ def _reasons(peaks: list[Point], size: tuple[int, int], predictor: Predictor) ->
 
 
 def _warnings(size: tuple[int, int], predictor: Predictor) -> tuple[str, ...]:
-    """Return why to be careful with a prediction for an image of that size."""
+    """Return the reasons to treat a prediction for an image of this size with caution."""
     warn = _WARN_RATIO < _size_ratio(size, predictor) < _ABSTAIN_RATIO
     return (_other_size(size, predictor),) if warn else ()
 
@@ -115,5 +113,5 @@ def _other_size(size: tuple[int, int], predictor: Predictor) -> str:
     width, height = predictor.image_size or size
     return (
         f"{size[0]}×{size[1]} pixels, but the network was trained on {width}×{height}: "
-        "scale the image so that its cells are as many pixels wide as in those"
+        "rescale the image so that its cells are as wide, in pixels, as in the training images"
     )

@@ -1,4 +1,4 @@
-"""One run of the command: predict every image, write the results, and explain them if requested."""
+"""One run of the command: predict every image, write the results, and explain them on request."""
 
 import sys
 from collections import Counter
@@ -8,68 +8,54 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from bloodcells.cli.predict.images import Source
-from bloodcells.cli.predict.model import NOTICE, Model, load_model
-from bloodcells.cli.predict.output_formats import Csv, JsonLines, OutputFormat, Table
+from bloodcells.cli.predict.explanation_figure import PANEL, write_explanations
+from bloodcells.cli.predict.images import ImageFile
+from bloodcells.cli.predict.model import NOTICE, Model, find_model, load_model
+from bloodcells.cli.predict.output_formats import FORMATS
 from bloodcells.cli.predict.predictions import ABSTAINS, BATCH, ERROR, predict_images
 
 
-def predict_all(sources: Sequence[Source], model_path: Path, form: str, pictures: Path | None = None) -> bool:
-    """Write the predictions to standard output as they come, in the order of the images.
+def run(images: Sequence[ImageFile], which: str | None, form: str, figures: Path | None = None) -> bool:
+    """Write each prediction to standard output as soon as it is made, in the order of the images.
 
     A summary follows below a table; with the other formats it goes to standard error. On a terminal, a bar shows the
     progress.
 
     Args:
-        sources: the images.
-        model_path: of a predictor or a checkpoint.
-        form: table, csv or json.
-        pictures: folder for the explanation figures; None for none.
+        images: to classify.
+        which: name or path of the model; None for the default.
+        form: a key of `FORMATS`.
+        figures: folder for the explanation figures; None for none.
 
     Returns:
         Whether all images could be read.
 
     Raises:
-        InputError: the model can't be loaded, or has no feature maps for an explanation.
+        InputError: the model can't be loaded, or has no feature maps to explain its predictions.
     """
-    model = load_model(model_path)
+    model = load_model(find_model(which))
     network = model.network()
-    explainer = None
-    if pictures:
-        from bloodcells.cli.predict.explanation_figure import Explainer  # noqa: PLC0415 (only if requested)
-
-        explainer = Explainer(pictures, model, network)
-    paths = [source.path for source in sources]
-    output = _output(form, paths, model)
+    paths = [image.path for image in images]
+    output = FORMATS[form](paths, model.predictor.checkpoint.classes, model.predictor.name, model.calibrated)
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a file name need not be text
-    sys.stdout.write(output.head())
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file name may not be valid text
+    sys.stdout.write(output.header())
     counts: Counter[str] = Counter()
-    remaining = iter(sources)
+    remaining = iter(images)
     with tqdm(total=len(paths), unit="image", disable=None if len(paths) > BATCH else True) as bar:
-        thumbnail = explainer.side if explainer else 1
-        for predictions in predict_images(paths, model.predictor, network, thumbnail=thumbnail):
-            group = [(next(remaining), one) for one in predictions]
-            bar.write("".join(output.row(source.path, one) for source, one in group), file=sys.stdout, end="")
+        for predictions in predict_images(paths, model.predictor, network, thumbnail=PANEL if figures else 1):
+            batch = [(next(remaining), prediction) for prediction in predictions]
+            bar.write("".join(output.row(image.path, prediction) for image, prediction in batch), sys.stdout, end="")
             sys.stdout.flush()
-            if explainer:
-                explainer.explain(group)
-            counts.update(one.verdict if one.verdict in (ABSTAINS, ERROR) else "accepted" for one in predictions)
+            if figures:
+                write_explanations(figures, batch, model, network)
+            counts.update(one.verdict if one.verdict in (ABSTAINS, ERROR) else "predicted" for one in predictions)
             bar.update(len(predictions))
     print(_summary(counts, model), file=sys.stdout if form == "table" else sys.stderr)
     return not counts[ERROR]
 
 
-def _output(form: str, paths: Sequence[Path], model: Model) -> OutputFormat:
-    name, classes = model.predictor.name, model.predictor.checkpoint.classes
-    if form == "json":
-        return JsonLines(name, model.calibrated)
-    if form == "csv":
-        return Csv(name, model.calibrated, classes)
-    return Table(paths, classes)
-
-
 def _summary(counts: Counter[str], model: Model) -> str:
     images = f"{counts.total()} image{'' if counts.total() == 1 else 's'}"
-    numbers = f"{counts['accepted']} predicted, {counts[ABSTAINS]} abstained, {counts[ERROR]} unreadable"
+    numbers = f"{counts['predicted']} predicted, {counts[ABSTAINS]} abstained, {counts[ERROR]} unreadable"
     return f"\n{images}: {numbers}.\n{model.describe()}\n{NOTICE}"

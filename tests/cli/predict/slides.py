@@ -1,4 +1,4 @@
-"""Smears of discs, and models that give the same probabilities for whatever they are shown."""
+"""Smears drawn of discs, and models that predict the same probabilities for any input."""
 
 from collections.abc import Sequence
 from pathlib import Path

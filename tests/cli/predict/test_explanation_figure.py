@@ -5,8 +5,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
-from bloodcells.cli.predict.explanation_figure import PANEL, Explainer
-from bloodcells.cli.predict.images import Source
+from bloodcells.cli.predict.explanation_figure import PANEL, write_explanations
+from bloodcells.cli.predict.images import ImageFile
 from bloodcells.cli.predict.model import load_model
 from bloodcells.cli.predict.predictions import predict_images
 from bloodcells.reporting.style import CLASS_COLORS, INK
@@ -16,13 +16,12 @@ AT = (150, 120)
 
 
 def explained(folder: Path, kind: str = "crop") -> NDArray[np.uint8]:
-    """Explain a smear of one cell, and give the picture."""
+    """Explain the prediction for a smear of one cell, and return the figure."""
     smear = slide(folder / "a.png", AT)
     model = load_model(predictor(folder / "tiny.ckpt", kind=kind))
     network = model.network()
-    explainer = Explainer(folder / "why", model, network)
-    (answers,) = predict_images([smear], model.predictor, network, thumbnail=explainer.side)
-    explainer.explain([(Source(smear, Path("below", "a.png")), answers[0])])
+    ((prediction,),) = predict_images([smear], model.predictor, network, thumbnail=PANEL)
+    write_explanations(folder / "why", [(ImageFile(smear, Path("below", "a.png")), prediction)], model, network)
     return np.asarray(Image.open(folder / "why" / "below" / "a.png").convert("RGB"))
 
 
@@ -43,7 +42,7 @@ def test_bars_are_as_long_as_the_probabilities(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("kind", "edges"), [("crop", (22, 248)), ("full", (0, 640))])
-def test_the_frame_is_around_what_the_network_was_shown(tmp_path: Path, kind: str, edges: tuple[int, int]) -> None:
+def test_the_frame_is_around_the_input_of_the_network(tmp_path: Path, kind: str, edges: tuple[int, int]) -> None:
     panel = of_color(explained(tmp_path, kind), INK)[:400, 24 : 24 + PANEL]
     columns = np.flatnonzero(panel.sum(axis=0) > 60)
     left, right = (edge * PANEL / 640 for edge in edges)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from bloodcells.cli.predict.images import find_sources
+from bloodcells.cli.predict.images import find_images
 from bloodcells.core.errors import InputError
 
 
@@ -15,27 +15,27 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_folder_gives_its_images_and_those_below_in_order(folder: Path) -> None:
-    found = [source.path.relative_to(folder).as_posix() for source in find_sources([folder])]
+def test_a_folder_is_searched_recursively_in_order(folder: Path) -> None:
+    found = [image.path.relative_to(folder).as_posix() for image in find_images([folder])]
     assert found == ["a.png", "b.JPG", "sub/a.png", "sub/deeper/c.tiff"]
 
 
-def test_what_is_named_is_taken_whatever_its_name_and_each_once(folder: Path) -> None:
+def test_a_file_named_itself_may_have_any_suffix_and_is_listed_once(folder: Path) -> None:
     named = [folder / "notes.txt", folder / "b.JPG", folder / "missing.png", folder / "b.JPG", folder / "sub"]
-    found = [source.path for source in find_sources(named)]
+    found = [image.path for image in find_images(named)]
     assert found == [*named[:3], folder / "sub" / "a.png", folder / "sub" / "deeper" / "c.tiff"]
 
 
-def test_the_pictures_of_a_run_are_no_images_of_the_next(folder: Path) -> None:
-    sources = find_sources([folder], apart=folder / "deep" / ".." / "sub")
-    assert [source.path.name for source in sources] == ["a.png", "b.JPG"]
+def test_the_folder_of_explanation_figures_is_not_searched(folder: Path) -> None:
+    images = find_images([folder], exclude=folder / "deep" / ".." / "sub")
+    assert [image.path.name for image in images] == ["a.png", "b.JPG"]
 
 
-def test_no_two_pictures_have_one_path(folder: Path) -> None:
+def test_no_two_figures_have_the_same_path(folder: Path) -> None:
     other = folder / "sub" / "b.JPG"
     other.touch()
-    sources = find_sources([folder / "a.png", folder / "sub", folder / "b.JPG", folder / "sub" / "deeper"])
-    assert [source.picture.as_posix() for source in sources] == [
+    images = find_images([folder / "a.png", folder / "sub", folder / "b.JPG", folder / "sub" / "deeper"])
+    assert [image.figure.as_posix() for image in images] == [
         "a.png.png",
         "a.png-2.png",
         "b.JPG.png",
@@ -47,14 +47,14 @@ def test_no_two_pictures_have_one_path(folder: Path) -> None:
 def test_a_folder_without_images_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
     with pytest.raises(InputError, match="contains no images"):
-        find_sources([tmp_path])
+        find_images([tmp_path])
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
-def test_a_closed_folder_is_an_error(folder: Path) -> None:
+def test_an_unreadable_folder_is_an_error(folder: Path) -> None:
     (folder / "sub").chmod(0)
     try:
         with pytest.raises(InputError, match="sub can't be read: Permission denied"):
-            find_sources([folder])
+            find_images([folder])
     finally:
         (folder / "sub").chmod(0o700)

@@ -25,7 +25,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_model_with_the_least_loss_on_validation_is_the_default(run: Path) -> None:
+def test_the_default_is_the_model_with_the_lowest_validation_loss(run: Path) -> None:
     assert find_model(None) == Path("artifacts/rendered/predictors/efficientnet.ckpt")
 
 
@@ -36,12 +36,12 @@ def test_a_model_is_found_by_its_name_and_any_file_by_its_path(run: Path) -> Non
     assert find_model("weights") == Path("weights")
 
 
-def test_an_unknown_name_is_told_the_known_ones(run: Path) -> None:
+def test_the_error_for_an_unknown_name_lists_the_known_ones(run: Path) -> None:
     with pytest.raises(InputError, match=r"no predictor 'vgg' \(it has alexnet, efficientnet, resnet\)"):
         find_model("vgg")
 
 
-def test_without_the_figures_there_is_no_default(run: Path) -> None:
+def test_without_metrics_there_is_no_default(run: Path) -> None:
     Path("metrics", "rendered", "resnet.json").unlink()
     with pytest.raises(
         InputError, match=r"resnet.json has no validation loss .*: run `dvc repro`, or choose a model with --model"
@@ -50,7 +50,7 @@ def test_without_the_figures_there_is_no_default(run: Path) -> None:
     assert find_model("resnet").name == "resnet.ckpt"
 
 
-def test_what_a_removed_model_has_left_is_no_default(run: Path) -> None:
+def test_the_predictor_of_a_removed_model_is_not_the_default(run: Path) -> None:
     left = Path("artifacts", "rendered", "predictors", "mobilenet.ckpt")
     left.touch()
     assert find_model(None).name == "efficientnet.ckpt"
@@ -67,7 +67,7 @@ def test_before_a_run_there_is_no_model(run: Path) -> None:
         find_model(None)
 
 
-def test_elsewhere_a_model_must_be_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outside_the_project_a_path_must_be_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=r"--model is missing.*give --model the path of a predictor"):
         find_model(None)
@@ -75,7 +75,7 @@ def test_elsewhere_a_model_must_be_given(tmp_path: Path, monkeypatch: pytest.Mon
         find_model("resnet")
 
 
-def test_a_plain_checkpoint_is_no_calibrated_model(tmp_path: Path) -> None:
+def test_a_plain_checkpoint_is_not_calibrated(tmp_path: Path) -> None:
     checkpoint(PROBABILITIES).save(tmp_path / "0.ckpt")
     model = load_model(tmp_path / "0.ckpt")
     assert not model.calibrated
@@ -83,19 +83,22 @@ def test_a_plain_checkpoint_is_no_calibrated_model(tmp_path: Path) -> None:
     assert "not calibrated" in model.describe()
 
 
-def test_a_predictor_says_when_it_answers(tmp_path: Path) -> None:
-    model = load_model(predictor(tmp_path / "a.ckpt", threshold=0.625))
+@pytest.mark.parametrize(
+    ("threshold", "cells", "message"),
+    [
+        (0.625, 100, "tiny, calibrated on 100 cells: it abstains below a confidence of 0.6250"),
+        (0.625, 44, "calibrated on 44 cells, too few to rely on: it abstains below"),
+        (0.0, 100, "it never abstains because of low confidence"),
+        (1.0001, 100, "it rejects all predictions, because no threshold meets the target error rate of 5 %."),
+    ],
+)
+def test_a_model_describes_when_it_abstains(tmp_path: Path, threshold: float, cells: int, message: str) -> None:
+    model = load_model(predictor(tmp_path / "a.ckpt", threshold=threshold, cells=cells))
     assert model.calibrated
-    assert (
-        "tiny, calibrated on 100 cells: it accepts predictions with a confidence of at least 0.6250" in model.describe()
-    )
-    assert "for a target of at most 5 % errors among them" in model.describe()
-    few = load_model(predictor(tmp_path / "few.ckpt", cells=44))
-    assert "calibrated on 44 cells, too few to rely on: it accepts" in few.describe()
-    assert "it rejects all images" in load_model(predictor(tmp_path / "b.ckpt", threshold=1.0001)).describe()
+    assert message in model.describe()
 
 
-def test_what_is_no_model_is_an_error(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_model_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "text.ckpt").write_text("text")
     (tmp_path / "empty.ckpt").touch()
     (tmp_path / "image.ckpt").write_bytes(bytes(range(256)))
@@ -105,7 +108,7 @@ def test_what_is_no_model_is_an_error(tmp_path: Path) -> None:
             load_model(tmp_path / f"{name}.ckpt")
 
 
-def test_a_predictor_of_another_version_is_told_as_such(tmp_path: Path) -> None:
+def test_a_predictor_of_another_version_is_an_error_that_says_so(tmp_path: Path) -> None:
     path = predictor(tmp_path / "a.ckpt")
     write_weights(read_weights(path) | {"format": 99}, path)
     with pytest.raises(InputError, match=r"a\.ckpt is not a predictor of this version"):

@@ -10,7 +10,7 @@ from bloodcells.cli.predict.predictions import Prediction, predict_images
 from tests.cli.predict.slides import MIDDLE, PROBABILITIES, predictor, slide
 
 
-def ask(model: Path, paths: Sequence[Path], batch: int = 2) -> list[Prediction]:
+def predict(model: Path, paths: Sequence[Path], batch: int = 2) -> list[Prediction]:
     loaded = load_model(model)
     return [one for group in predict_images(paths, loaded.predictor, loaded.network(), batch=batch) for one in group]
 
@@ -18,47 +18,47 @@ def ask(model: Path, paths: Sequence[Path], batch: int = 2) -> list[Prediction]:
 def test_the_class_is_that_of_the_checkpoints_order(tmp_path: Path) -> None:
     path = slide(tmp_path / "a.png", MIDDLE)
     for order in (PROBABILITIES, dict(reversed(PROBABILITIES.items()))):
-        (one,) = ask(predictor(tmp_path / "tiny.ckpt", order), [path])
+        (one,) = predict(predictor(tmp_path / "tiny.ckpt", order), [path])
         assert one.verdict == one.likeliest == "monocyte"
         assert list(one.probabilities) == list(order)
         assert one.probabilities == pytest.approx(order, abs=1e-4)
 
 
 @pytest.mark.parametrize("tta", [1, 8])
-def test_probabilities_are_cooled(tmp_path: Path, tta: int) -> None:
+def test_probabilities_are_temperature_scaled(tmp_path: Path, tta: int) -> None:
     model = predictor(tmp_path / "tiny.ckpt", temperature=0.5, tta=tta)
-    (one,) = ask(model, [slide(tmp_path / "a.png", MIDDLE)])
+    (one,) = predict(model, [slide(tmp_path / "a.png", MIDDLE)])
     squares = np.array([*PROBABILITIES.values()]) ** 2
     assert list(one.probabilities.values()) == pytest.approx(list(squares / squares.sum()), abs=1e-4)
 
 
 @pytest.mark.parametrize(("threshold", "verdict"), [(0.79, "monocyte"), (0.8, "monocyte"), (0.81, "abstains")])
-def test_there_is_no_answer_below_the_threshold(tmp_path: Path, threshold: float, verdict: str) -> None:
+def test_the_model_abstains_below_the_threshold(tmp_path: Path, threshold: float, verdict: str) -> None:
     model = predictor(tmp_path / "tiny.ckpt", threshold=threshold)
-    (one,) = ask(model, [slide(tmp_path / "a.png", MIDDLE)])
+    (one,) = predict(model, [slide(tmp_path / "a.png", MIDDLE)])
     assert one.verdict == verdict
     assert one.likeliest == "monocyte"
     if verdict == "abstains":
-        assert one.reasons == ("unsure: monocyte with 0.8000, below the threshold of 0.8100",)
+        assert one.reasons == ("low confidence: monocyte with 0.8000, below the threshold of 0.8100",)
 
 
-def test_a_model_that_never_answers_says_so(tmp_path: Path) -> None:
+def test_a_model_that_rejects_all_says_so(tmp_path: Path) -> None:
     model = predictor(tmp_path / "tiny.ckpt", threshold=1.0001)
-    (one,) = ask(model, [slide(tmp_path / "a.png", MIDDLE)])
+    (one,) = predict(model, [slide(tmp_path / "a.png", MIDDLE)])
     assert "this model rejects all" in one.reasons[0]
 
 
-def test_doubts_about_the_smear_are_no_answer_however_sure_the_network_is(tmp_path: Path) -> None:
+def test_reasons_in_the_image_make_the_model_abstain_at_any_confidence(tmp_path: Path) -> None:
     model = predictor(tmp_path / "tiny.ckpt", threshold=0)
     Image.new("RGB", (640, 480), "white").save(tmp_path / "blank.png")
-    two, blank = ask(model, [slide(tmp_path / "two.png", (180, 240), (480, 240)), tmp_path / "blank.png"])
+    two, blank = predict(model, [slide(tmp_path / "two.png", (180, 240), (480, 240)), tmp_path / "blank.png"])
     assert two.verdict == blank.verdict == "abstains"
     assert two.probabilities == pytest.approx(PROBABILITIES, abs=1e-4)
     assert blank.probabilities == {}
     assert blank.likeliest == ""
 
 
-def test_one_bad_file_stops_nothing_and_the_order_is_kept(tmp_path: Path) -> None:
+def test_unreadable_files_become_errors_and_the_order_is_kept(tmp_path: Path) -> None:
     good = [slide(tmp_path / f"{number}.png", MIDDLE) for number in range(3)]
     cut = tmp_path / "cut.jpg"
     cut.write_bytes(slide(tmp_path / "whole.jpg", MIDDLE).read_bytes()[:3000])
@@ -69,9 +69,9 @@ def test_one_bad_file_stops_nothing_and_the_order_is_kept(tmp_path: Path) -> Non
     cmyk = tmp_path / "cmyk.jpg"
     Image.new("CMYK", (64, 48)).save(cmyk)
     paths = [empty, good[0], cut, deep, good[1], cmyk, tmp_path / "none.png", tmp_path, good[2]]
-    said = ask(predictor(tmp_path / "tiny.ckpt"), paths)
-    assert [one.verdict == "monocyte" for one in said] == [path in good for path in paths]
-    errors = [one.reasons[0] for one in said if one.verdict == "error"]
+    predictions = predict(predictor(tmp_path / "tiny.ckpt"), paths)
+    assert [one.verdict == "monocyte" for one in predictions] == [path in good for path in paths]
+    errors = [one.reasons[0] for one in predictions if one.verdict == "error"]
     beginnings = (
         "is empty: fetch",
         "is broken (",
@@ -83,18 +83,18 @@ def test_one_bad_file_stops_nothing_and_the_order_is_kept(tmp_path: Path) -> Non
     assert [error.startswith(start) for error, start in zip(errors, beginnings, strict=True)] == [True] * 6
 
 
-def test_images_are_taken_a_bounded_number_ahead(tmp_path: Path) -> None:
+def test_images_are_opened_a_bounded_number_ahead(tmp_path: Path) -> None:
     path = slide(tmp_path / "a.png", MIDDLE)
     taken = 0
 
-    def given() -> Iterator[Path]:
+    def paths() -> Iterator[Path]:
         nonlocal taken
         for _ in range(50):
             taken += 1
             yield path
 
     loaded = load_model(predictor(tmp_path / "tiny.ckpt"))
-    said = predict_images(given(), loaded.predictor, loaded.network(), batch=2)
-    assert len(next(said)) == 2
+    batches = predict_images(paths(), loaded.predictor, loaded.network(), batch=2)
+    assert len(next(batches)) == 2
     assert 3 <= taken <= 6
-    assert sum(map(len, said)) == 48
+    assert sum(map(len, batches)) == 48

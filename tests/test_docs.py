@@ -1,4 +1,4 @@
-"""The README and the pages of docs/: every command runs, in the order of the pages, and every name in them exists.
+"""README, CONTRIBUTING and docs/: every command runs, in the order of the pages, and every name in them exists.
 
 The reader works in a clone with parameters that take seconds, beside the folders that the pages mention. A page runs as
 one shell, block after block. A text block after a command block must appear in its output. A block that does not run
@@ -26,7 +26,7 @@ from tests.stages.prepared import prepare
 
 PAGES = {
     str(path.relative_to(project.ROOT)): path.read_text()
-    for path in [project.ROOT / "README.md", *sorted((project.ROOT / "docs").glob("*.md"))]
+    for path in [*sorted(project.ROOT.glob("*.md")), *sorted((project.ROOT / "docs").glob("*.md"))]
 }
 
 FIRST = "docs/gpus-and-clusters.md"
@@ -292,4 +292,3 @@ def test_the_results_in_the_readme_are_those_of_the_tables(tmp_path: Path, monke
     made, kept = (np.asarray(Image.open(root / results.CHART).convert("RGB"), int) for root in (tmp_path, project.ROOT))
     assert made.shape == kept.shape, remedy
     assert np.abs(made - kept).max() <= 64, remedy  # other machines may round the edges of letters otherwise
-

@@ -126,14 +126,17 @@ def _check(tree: Path, base: Path, copy: Path) -> LockStatus:
 
 
 def _judge(found: Mapping[str, Any], dataset: str, copy: Path, base: Path) -> LockStatus:
-    reasons = {stage: _reasons(changes) for stage, changes in found["status"].items() if stage in found["followers"]}
+    # a stage may change without a reason of its own: its lock and that of the stage before are from different runs
+    reasons = {
+        stage: _reasons(found["status"].get(stage, ())) or ("its inputs in the lock are those of another run",)
+        for stage in found["changed"]
+    }
     for stage, path in found["deps"]:
         if not (copy / path).exists():  # to DVC, a file that could be fetched
             reasons[stage] = (*reasons.get(stage, ()), f"{path} is missing")
     for stage in found["frozen"]:
         reasons[stage] = (*reasons.get(stage, ()), "it is frozen, so DVC ignores it: `dvc unfreeze` it")
-    changed = {stage for stage, why in reasons.items() if why}
-    would_run = changed.union(*(found["followers"][stage] for stage in changed))
+    would_run = {*reasons}.union(*(found["followers"][stage] for stage in reasons))
     missing = [
         path
         for stage, path, cached in found["outs"]
@@ -151,11 +154,11 @@ def _dataset(params: Path) -> str:
 
 
 def _reasons(changes: Sequence[Any]) -> tuple[str, ...]:
-    """Return what changed for a stage, from its `dvc status`, without what a clone lacks anyway."""
+    """Return what changed for a stage, from its `dvc status`, without the files that a clone lacks anyway."""
     reasons = []
     for change in changes:
-        if change == "changed command":
-            reasons.append("the command")
+        if isinstance(change, str):
+            reasons.append(change.replace("changed command", "the command"))
         elif isinstance(change, Mapping):
             deps, outs = change.get("changed deps", {}), change.get("changed outs", {})
             if deps.get("params.yaml") == "new":
@@ -173,14 +176,14 @@ def _reasons(changes: Sequence[Any]) -> tuple[str, ...]:
 
 
 def examine(folder: Path) -> dict[str, Any]:
-    """Return what DVC finds in a folder: for each stage its status and those that follow it, outputs, dependencies."""
+    """Return what DVC finds in a folder of its stages: those that changed, what changed, what follows them, and paths."""
     import networkx as nx  # noqa: PLC0415 (DVC brings it, and takes a second to import)
-    from dvc.repo import Repo  # noqa: PLC0415
+    from dvc.repo import Repo, lock_repo  # noqa: PLC0415
 
-    with Repo(os.fspath(folder)) as repo:
+    with Repo(os.fspath(folder)) as repo, lock_repo(repo):
         stages = [stage for stage in repo.index.stages if stage.path.endswith(".yaml")]
         outs = [Path(out.fs_path) for stage in stages for out in stage.outs]
-        after = repo.index.graph.reverse()
+        before, after = repo.index.graph, repo.index.graph.reverse()
 
         def is_made(path: Path) -> bool:
             return any(path.is_relative_to(out) or out.is_relative_to(path) for out in outs)
@@ -190,6 +193,7 @@ def examine(folder: Path) -> dict[str, Any]:
 
         return {
             "status": repo.status(),
+            "changed": [stage.addressing for stage in stages if stage.changed(True, [*before.successors(stage)])],
             "order": [stage.addressing for stage in nx.topological_sort(after) if stage in stages],
             "followers": {
                 stage.addressing: [other.addressing for other in nx.descendants(after, stage)] for stage in stages

@@ -1,13 +1,17 @@
-"""What DVC says of locks against the files beside them; each test runs it once or twice."""
+"""How DVC judges lock files against the files beside them; each test runs it once or twice."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
-from bloodcells.cli.review.lock_status import Stale, freshness
+from bloodcells.cli.review.lock_status import LockStatus, Stale, lock_status
 from tests import project
 from tests.cli.review import committed
+
+METRICS = "metrics/rendered/resnet.json"
 
 
 @pytest.fixture
@@ -19,117 +23,137 @@ def tree(tmp_path: Path) -> Path:
     return tree
 
 
-def test_a_current_lock_in_a_tree_that_stays_as_it_was(tree: Path, tmp_path: Path) -> None:
-    for name in ("dvc.py", "json.py"):  # DVC must run, not what the tree calls by a module's name
+def keep_run(tree: Path, commit: str = "", folder: str = "report/provenance") -> None:
+    """Add a kept run on the real data, made by a commit."""
+    kept = tree / "locks" / "bccd"
+    kept.mkdir(parents=True)
+    for name in ("dvc.lock", "params.yaml"):
+        shutil.copyfile(tree / name, kept / name)
+    project.set_params(kept, {"dataset": "bccd", "train.epochs": 3})
+    if commit:
+        path = tree / "plots" / "bccd" / folder / "resnet.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps({"evaluation": {"commit": commit}}))
+
+
+def test_a_current_lock_leaves_the_tree_as_it_was(tree: Path, tmp_path: Path) -> None:
+    for name in ("dvc.py", "json.py"):  # DVC must run, not a file of the tree with the name of a module
         (tree / name).write_text("raise SystemExit('run')\n")
     before = sorted(tree.rglob("*"))
-    (one,) = freshness(tree, tree, tmp_path)
-    assert (one.lock, one.dataset, one.stale, one.failure, one.current) == ("dvc.lock", "rendered", (), "", True)
+    assert lock_status(tree, tree, tmp_path) == [LockStatus("dvc.lock", "rendered")]
     assert sorted(tree.rglob("*")) == before
 
 
-def test_each_lock_is_held_against_its_own_parameters_and_what_changed_is_named(tree: Path, tmp_path: Path) -> None:
-    kept = tree / "locks" / "mine"
-    kept.mkdir(parents=True)
-    (kept / "params.yaml").write_bytes((tree / "params.yaml").read_bytes())
-    project.set_params(kept, {"train.epochs": 3, "dataset": "bccd"})
-    metrics = tree / "metrics" / "rendered" / "resnet.json"
-    metrics.write_text(metrics.read_text().replace("1.0", "0.9"))
+def test_what_changed_is_named(tree: Path, tmp_path: Path) -> None:
+    (tree / METRICS).write_text("{}\n")
     (tree / "stages" / "evaluate.py").write_text("# another stage\n")
-    committed.lock(tree, "locks/mine/dvc.lock")
+    (tree / "bloodcells" / "evaluation" / "more.py").write_text("# in a folder\n")
     project.set_params(tree, {"train.epochs": 4, "clean.seed": 5})
-
-    committed.second_pipeline(tree)
-    committed.lock(tree, "locks/mine/original.lock", committed.BESIDE)
-    (tree / "plots" / "rendered" / "original.csv").write_text("fault\nanother\n")
-
-    root, original, mine, original_of_mine = freshness(tree, tree, tmp_path)
-    assert (original.lock, original_of_mine.lock) == ("original/dvc.lock", "locks/mine/original.lock")
-    another = "plots/rendered/original.csv is not the one in the lock"
-    assert original.stale == (Stale("original/dvc.yaml:flattery", (another,)),)
-    assert original_of_mine.stale == (Stale("original/dvc.yaml:flattery", (another,)),)
-    assert (mine.lock, mine.dataset, mine.current) == ("locks/mine/dvc.lock", "bccd", True)
-    assert not root.current
-    reasons = ("stages/evaluate.py", "parameters train", "metrics/rendered/resnet.json is not the one in the lock")
-    assert root.stale == (Stale("evaluate", reasons),)
+    (one,) = lock_status(tree, tree, tmp_path)
+    (stale,) = one.stale
+    assert not one.current
+    assert (stale.stage, {*stale.reasons}) == (
+        "evaluate",
+        {"stages/evaluate.py", "bloodcells/evaluation", "parameters train", f"{METRICS} is not the one in the lock"},
+    )
 
 
-def test_a_pipeline_that_is_none_is_not_called_current(tree: Path, tmp_path: Path) -> None:
+def test_stages_that_follow_are_stale_too_and_a_mixed_lock_is_found(tree: Path, tmp_path: Path) -> None:
+    pipeline = yaml.safe_load((tree / "dvc.yaml").read_text())
+    made = {"path": METRICS, "hash": "md5", "md5": "0" * 32, "size": 1}
+    pipeline["stages"]["compare"] = {"cmd": "python -m stages.compare", "deps": [METRICS], "outs": ["artifacts/x"]}
+    (tree / "dvc.yaml").write_text(yaml.safe_dump(pipeline, sort_keys=False))
+    lock = yaml.safe_load((tree / "dvc.lock").read_text())
+    lock["stages"]["compare"] = {
+        "cmd": "python -m stages.compare",
+        "deps": list(lock["stages"]["evaluate"]["outs"]),
+        "outs": [made | {"path": "artifacts/x"}],
+    }
+    (tree / "dvc.lock").write_text(yaml.safe_dump(lock))
+    assert lock_status(tree, tree, tmp_path / "a") == [LockStatus("dvc.lock", "rendered")]
+
+    (tree / "stages" / "evaluate.py").write_text("# another stage\n")
+    (one,) = lock_status(tree, tree, tmp_path / "b")
+    assert one.stale == (Stale("evaluate", ("stages/evaluate.py",)), Stale("compare", ()))
+
+    committed.lock(tree)
+    own = yaml.safe_load((tree / "dvc.lock").read_text())["stages"]
+    text = (tree / "dvc.yaml").read_text().replace("cache: false", "cache: true")  # a clone lacks the file itself
+    (tree / "dvc.yaml").write_text(text)
+    (tree / METRICS).unlink()
+    lock["stages"] |= own
+    lock["stages"]["compare"]["deps"] = [made]
+    (tree / "dvc.lock").write_text(yaml.safe_dump(lock))
+    (one,) = lock_status(tree, tree, tmp_path / "c")
+    assert one.stale == (Stale("compare", ("its inputs in the lock are those of another run",)),)
+
+
+def test_an_invalid_pipeline_is_not_called_current(tree: Path, tmp_path: Path) -> None:
     (tree / "dvc.yaml").write_text("stages: [\n")
-    (one,) = freshness(tree, tree, tmp_path)
+    (one,) = lock_status(tree, tree, tmp_path)
     assert not one.current
     assert "dvc.yaml" in one.failure
     assert str(tmp_path) not in one.failure
 
 
-def test_results_that_went_are_lost_though_dvc_forgives_what_is_missing(tree: Path, tmp_path: Path) -> None:
-    (tree / "locks" / "mine").mkdir(parents=True)  # a kept run without the second pipeline
-    for name in ("dvc.lock", "params.yaml"):
-        (tree / "locks" / "mine" / name).write_bytes((tree / name).read_bytes())
-    committed.second_pipeline(tree)
-    (tree / "plots" / "rendered" / "original.csv").unlink()
+@pytest.mark.parametrize("folder", ["report/provenance", "provenance"])
+def test_a_kept_run_may_be_older_than_the_code_and_names_its_commit(tree: Path, tmp_path: Path, folder: str) -> None:
+    keep_run(tree, "0f08bb03b561149dc025a1e33e36eecd1905397e", folder)
+    _, kept = lock_status(tree, tree, tmp_path)
+    assert kept == LockStatus("locks/bccd/dvc.lock", "bccd", made_by="0f08bb0")
+    assert (kept.kept, kept.current) == (True, True)
+
+
+def test_a_kept_run_without_provenance_is_of_an_unknown_commit(tree: Path, tmp_path: Path) -> None:
+    keep_run(tree)
+    assert lock_status(tree, tree, tmp_path)[1].made_by == ""
+
+
+def test_deleted_results_are_missing_although_dvc_accepts_that(tree: Path, tmp_path: Path) -> None:
     shutil.rmtree(tree / "metrics")
-    found = freshness(tree, tree, tmp_path)
-    assert [(one.lock, one.lost) for one in found] == [
-        ("dvc.lock", ("metrics/rendered/resnet.json",)),
-        ("original/dvc.lock", ("plots/rendered/original.csv",)),
-        ("locks/mine/dvc.lock", ("metrics/rendered/resnet.json",)),
-    ]
-    assert not any(one.current or one.stale or one.failure for one in found)
+    assert lock_status(tree, tree, tmp_path) == [LockStatus("dvc.lock", "rendered", missing=(METRICS,))]
 
 
-def test_an_output_that_dvc_keeps_is_lost_if_git_held_it(tree: Path, tmp_path: Path) -> None:
+def test_a_cached_output_is_missing_only_if_git_had_it(tree: Path, tmp_path: Path) -> None:
     text = (tree / "dvc.yaml").read_text()
     (tree / "dvc.yaml").write_text(text.replace("cache: false", "cache: true"))
     base = shutil.copytree(tree, tmp_path / "base")
     shutil.rmtree(tree / "metrics")
-    (one,) = freshness(tree, base, tmp_path / "a")
-    assert one.lost == ("metrics/rendered/resnet.json",)
-    (one,) = freshness(tree, tree, tmp_path / "b")
+    (one,) = lock_status(tree, base, tmp_path / "a")
+    assert one.missing == (METRICS,)
+    (one,) = lock_status(tree, tree, tmp_path / "b")
     assert one.current
     (tree / "stages" / "evaluate.py").write_text("# another stage\n")
-    (one,) = freshness(tree, base, tmp_path / "c")
-    assert one.stale  # which hides no loss
-    assert one.lost == ("metrics/rendered/resnet.json",)
+    (one,) = lock_status(tree, base, tmp_path / "c")
+    assert one.stale  # which does not hide that the file is missing
+    assert one.missing == (METRICS,)
 
 
 def test_a_tree_without_a_lock(tree: Path, tmp_path: Path) -> None:
     (tree / "dvc.lock").unlink()
-    assert freshness(tree, tree, tmp_path) == []
+    assert lock_status(tree, tree, tmp_path) == []
 
 
-def test_locks_and_pipelines_that_went_are_lost(tree: Path, tmp_path: Path) -> None:
-    kept = tree / "locks" / "mine"
-    kept.mkdir(parents=True)
-    for name in ("dvc.lock", "params.yaml"):
-        (kept / name).write_bytes((tree / name).read_bytes())
-    project.set_params(kept, {"dataset": "bccd"})
-    committed.second_pipeline(tree)
-    (kept / "original.lock").write_bytes((tree / "original" / "dvc.lock").read_bytes())
+def test_deleted_locks_are_missing(tree: Path, tmp_path: Path) -> None:
+    keep_run(tree)
     base = shutil.copytree(tree, tmp_path / "base")
-    shutil.rmtree(kept)
-    (tree / "original" / "dvc.yaml").unlink()
-    found = freshness(tree, base, tmp_path / "a")
-    assert [(one.lock, one.dataset, one.lost) for one in found if not one.current] == [
-        ("original/dvc.lock", "rendered", ("original/dvc.yaml",)),
-        ("locks/mine/dvc.lock", "bccd", ("locks/mine/dvc.lock",)),
-        ("locks/mine/original.lock", "bccd", ("locks/mine/original.lock",)),
-    ]
-    shutil.rmtree(tree / "original")
+    shutil.rmtree(tree / "locks")
     (tree / "dvc.lock").unlink()
-    lost = {path for one in freshness(tree, base, tmp_path / "b") for path in one.lost}
-    assert lost == {"dvc.lock", "original/dvc.lock", "locks/mine/dvc.lock", "locks/mine/original.lock"}
+    assert [(one.lock, one.dataset, one.missing) for one in lock_status(tree, base, tmp_path)] == [
+        ("dvc.lock", "rendered", ("dvc.lock",)),
+        ("locks/bccd/dvc.lock", "bccd", ("locks/bccd/dvc.lock",)),
+    ]
 
 
-def test_code_that_went_makes_its_stage_stale_though_dvc_forgives_what_is_missing(tree: Path, tmp_path: Path) -> None:
+def test_deleted_code_makes_its_stage_stale_although_dvc_accepts_that(tree: Path, tmp_path: Path) -> None:
     (tree / "stages" / "evaluate.py").unlink()
-    (one,) = freshness(tree, tree, tmp_path)
-    assert one.stale == (Stale("evaluate", ("stages/evaluate.py is gone",)),)
+    (one,) = lock_status(tree, tree, tmp_path)
+    assert one.stale == (Stale("evaluate", ("stages/evaluate.py is missing",)),)
 
 
 def test_a_frozen_stage_is_not_called_current(tree: Path, tmp_path: Path) -> None:
     text = (tree / "dvc.yaml").read_text()
     (tree / "dvc.yaml").write_text(text.replace("  evaluate:\n", "  evaluate:\n    frozen: true\n"))
-    (one,) = freshness(tree, tree, tmp_path)
+    (one,) = lock_status(tree, tree, tmp_path)
     assert [stage.stage for stage in one.stale] == ["evaluate"]
     assert "frozen" in one.stale[0].reasons[-1]

@@ -67,7 +67,8 @@ def write_explanations(
 def _page(name: str, prediction: Prediction, panels: Mapping[str, Image.Image], foot: str) -> Image.Image:
     """Lay out the verdict, the panels, the probabilities as bars, and the reasons and warnings."""
     notes = [*prediction.reasons, *(f"warning: {warning}" for warning in prediction.warnings)]
-    note_lines = [line for text in notes for line in textwrap.wrap(text, _LETTERS)]
+    # Pillow's font has no multiplication sign.
+    note_lines = [line for text in notes for line in textwrap.wrap(text.replace("×", "x"), _LETTERS)]
     foot_lines = textwrap.wrap(foot, _LETTERS)
     top = _MARGIN + 2 * _LINE
     bars = top + PANEL + 2 * _LINE

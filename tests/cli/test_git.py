@@ -1,16 +1,16 @@
 from pathlib import Path
 
 import pytest
-from tests.cli.review.committed import git
 
 from bloodcells.cli import git as revisions
 from bloodcells.core.errors import InputError
 from tests import project
+from tests.cli.review.committed import git
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A repository with two commits on main, and a branch `topic` with one of its own upon the first."""
+    """A repository with two commits on main, and a branch `topic` with one commit on top of the first."""
     folder = tmp_path / "repository"
     folder.mkdir()
     git(folder, "init", "--quiet", "--initial-branch=main")
@@ -37,7 +37,7 @@ def test_the_base_is_where_the_branch_left_main(root: Path) -> None:
     assert base.name == "merge base with main"
 
 
-def test_the_remote_main_goes_before_the_local_one(root: Path, tmp_path: Path) -> None:
+def test_the_remote_main_is_preferred_to_the_local_one(root: Path, tmp_path: Path) -> None:
     git(tmp_path, "clone", "--quiet", "--branch=topic", str(root), "clone")
     clone = tmp_path / "clone"
     git(clone, "branch", "main", "topic")  # left behind, or ahead: nobody's base
@@ -64,8 +64,8 @@ def test_the_working_tree_is_laid_out_with_what_would_be_committed(root: Path, t
     assert set(laid) == {".gitignore", "a.txt", "b.txt", "new é.txt", "link"}
 
 
-def test_links_become_files_that_hold_where_they_lead(root: Path, tmp_path: Path) -> None:
-    """Else the files of a stranger's branch would stand for those of this machine, to be read and to be written."""
+def test_links_become_files_with_their_targets(root: Path, tmp_path: Path) -> None:
+    """Otherwise a stranger's branch could make a review read and write files of this machine."""
     (tmp_path / "secret").write_text("of this machine\n")
     (root / "out.txt").symlink_to(tmp_path / "secret")
     (root / "folder").symlink_to(tmp_path)
@@ -83,14 +83,14 @@ def test_a_revision_that_git_cannot_lay_out_is_an_error(root: Path, tmp_path: Pa
     which = revisions.revision(root, "main")
     blob = git(root, "rev-parse", "main:a.txt")
     (root / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
-    with pytest.raises(InputError, match=r"git can't lay out the files of main: .*`git fsck` tells"):
+    with pytest.raises(InputError, match=r"git can't lay out the files of main: .*`git fsck` checks"):
         revisions.lay_out(root, which, tmp_path / "out")
     nothing = revisions.Revision("gone", "1" * 40)
     with pytest.raises(InputError, match="the files of gone: "):
         revisions.lay_out(root, nothing, tmp_path / "other")
 
 
-def test_changed_lines_count_what_came_and_went_in_text(tmp_path: Path) -> None:
+def test_changed_lines_of_added_edited_and_removed_files(tmp_path: Path) -> None:
     base, head = tmp_path / "base", tmp_path / "head"
     for folder, texts in (
         (base, {"same": "1\n", "edited": "1\n2\n3\n", "gone": "1\n2\n"}),
@@ -105,18 +105,18 @@ def test_changed_lines_count_what_came_and_went_in_text(tmp_path: Path) -> None:
 
 
 def test_outside_a_repository(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="in no git repository: run this in a clone"):
+    with pytest.raises(InputError, match="is not in a git repository: run this in a clone"):
         revisions.repository(tmp_path)
 
 
 def test_without_git(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(InputError, match="no program git: install it"):
+    with pytest.raises(InputError, match="git is not installed: a review needs it"):
         revisions.repository(root)
 
 
 @pytest.mark.parametrize("name", ["nonesuch", "--all", "HEAD:a.txt", ""])
-def test_a_name_of_no_revision(root: Path, name: str) -> None:
+def test_an_unknown_revision(root: Path, name: str) -> None:
     with pytest.raises(InputError, match=f"no revision {name!r} here: `git branch --all`"):
         revisions.revision(root, name)
 
@@ -144,7 +144,7 @@ def test_a_shallow_clone_names_the_remedy(root: Path, tmp_path: Path, branches: 
         revisions.revision(clone, "HEAD~1")
 
 
-def test_a_clone_of_somebody_else_s_is_told_in_git_s_words(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clone_of_another_user_gets_git_s_own_message(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own switch for its tests
     with pytest.raises(InputError, match=r"(?s)^detected dubious ownership.*safe\.directory"):
         revisions.repository(root)

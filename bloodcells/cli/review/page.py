@@ -11,7 +11,7 @@ from bloodcells.cli.review.lock_status import LockStatus, Stale
 from bloodcells.cli.review.summary import summary
 from bloodcells.cli.review.verdicts import SIGNS, Flip, Judgement, Verdict
 from bloodcells.evaluation.paired_tests import LEVEL
-from bloodcells.reporting.markdown import item, join, paragraph, table
+from bloodcells.reporting.markdown import interval, item, join, paragraph, table
 
 _FEW = 12  # rows of a table that are shown; with more, it is collapsed
 _MOST = 50  # images named together, and rows of a table at most
@@ -115,8 +115,8 @@ def _compared(verdict: Verdict) -> list[str]:
     one = verdict.compared
     if one is None or verdict.judgement is Judgement.SAME:
         return ["", "", ""]
-    interval = f"{points(one.difference)} ({points(one.low)} to {points(one.high)})"
-    return [interval, probability(one.p), f"+{one.only_second} −{one.only_first}"]
+    difference = f"{points(one.difference)} ({points(one.low)} to {points(one.high)})"
+    return [difference, probability(one.p), f"+{one.only_second} −{one.only_first}"]
 
 
 def _notes(one: DatasetReview) -> list[str]:
@@ -202,10 +202,9 @@ def _of_data(data: DataChange) -> list[str]:
 def _metrics(datasets: Sequence[DatasetReview]) -> list[str]:
     blocks = []
     for one in datasets:
-        for name, figures in one.metrics.items():
-            rows = _figures(figures)
-            if rows:
-                blocks.append(table([plain(f"{one.name}, {name}"), "base", "head", "Δ"], rows))
+        rows = {name: _figures(figures) for name, figures in one.metrics.items()}
+        tables = [table([plain(name), "base", "head", "Δ"], changed) for name, changed in rows.items() if changed]
+        blocks += [f"**{plain(one.name)}**:", *tables] if tables else []
     return blocks
 
 
@@ -219,13 +218,12 @@ def _figures(figures: Sequence[Change]) -> list[list[str]]:
         for name in head
         if name not in bounds
     ]
-    return [row for row in rows if row[1] != row[2]]
+    return [row for row in rows if row[1] != row[2] or row[3].strip("+−0.")]
 
 
 def _figure(figures: Mapping[str, Any], name: str) -> str:
     low, high = (figures.get(f"{name}_{end}", ABSENT) for end in ("low", "high"))
-    interval = "" if ABSENT in (low, high) else f" ({figure(low)} to {figure(high)})"
-    return figure(figures[name]) + interval
+    return figure(figures[name]) if ABSENT in (low, high, figures[name]) else interval(figures[name], low, high)
 
 
 def _delta(before: Any, after: Any) -> str:

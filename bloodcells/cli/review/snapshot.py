@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
 from bloodcells.core.errors import InputError
 from bloodcells.core.files import read_csv
+from bloodcells.core.parameters import read_yaml
 from bloodcells.inference.predictions import Predictions, read_predictions
 
 Row = tuple[str, ...]
@@ -105,7 +104,7 @@ def read_snapshot(tree: Path, name: str) -> Snapshot:
             _stages(_yaml(tree / "dvc.yaml")),
         )
     except InputError as error:
-        raise InputError(_message(error, tree, name)) from None
+        raise InputError(f"{_message(error, tree, name)}: correct it in that revision") from None
 
 
 def _results(tree: Path, dataset: str, name: str) -> Results:
@@ -147,14 +146,7 @@ def _message(error: InputError, tree: Path, name: str) -> str:
 
 
 def _yaml(path: Path) -> Mapping[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: not text, or an impossible date
-        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or error
-        raise InputError(f"{path} is not YAML ({problem}): correct it in that revision") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{path} holds no keys: correct it in that revision")
-    return content
+    return read_yaml(path) if path.exists() else {}
 
 
 def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -175,7 +167,7 @@ def _pin(path: Path) -> Pin | None:
     try:
         return Pin(str(outs[0].get("md5", "")), int(outs[0].get("nfiles", 0)), int(outs[0].get("size", 0)))
     except (AttributeError, KeyError, TypeError, ValueError):
-        raise InputError(f"{path}: `outs` pins no data (got {outs!r}): correct it in that revision") from None
+        raise InputError(f"{path}: `outs` pins no data (got {outs!r})") from None
 
 
 def _stages(pipeline: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:

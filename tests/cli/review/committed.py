@@ -19,7 +19,7 @@ from tests import project
 
 CELLS = 80
 MODELS = ("resnet", "efficientnet", "alexnet")
-PIPELINE = {
+PIPELINE: dict[str, Any] = {
     "stages": {
         "evaluate": {
             "cmd": "python -m stages.evaluate",

@@ -1,5 +1,4 @@
 import pytest
-from tests.cli.review.committed import image, said
 
 from bloodcells.cli.review.changes import (
     ABSENT,
@@ -15,9 +14,10 @@ from bloodcells.cli.review.changes import (
     pin_changes,
 )
 from bloodcells.cli.review.snapshot import Pin, Results
+from tests.cli.review.committed import image, predictions
 
 
-def test_values_that_came_went_and_changed_also_in_type() -> None:
+def test_values_that_are_added_removed_or_changed_even_in_type_only() -> None:
     base = {"same": 1, "a": 1, "b": 1, "gone": [1]}
     head = {"new": "x", "same": 1, "a": True, "b": 1.0}
     assert changed(base, head) == [
@@ -28,7 +28,7 @@ def test_values_that_came_went_and_changed_also_in_type() -> None:
     ]
 
 
-def test_the_parameters_in_the_root_stand_first() -> None:
+def test_the_parameters_of_the_root_come_first() -> None:
     base = {"locks/a/params.yaml": {"x": 1}, "params.yaml": {"x": 1}}
     found = parameter_changes(base, {"params.yaml": {"x": 2}})
     assert list(found.items()) == [
@@ -37,7 +37,7 @@ def test_the_parameters_in_the_root_stand_first() -> None:
     ]
 
 
-def test_keys_that_came_are_no_new_file() -> None:
+def test_an_added_key_is_not_an_added_file() -> None:
     assert parameter_changes({"params.yaml": {"x": 1}}, {"params.yaml": {"x": 1, "y": 2}}) == {
         "params.yaml": [Change("y", ABSENT, 2)]
     }
@@ -49,14 +49,14 @@ def test_pins() -> None:
     assert [change.before for change in pin_changes(None, Pin("a", 1, 10))] == [ABSENT] * 3
 
 
-def test_data_that_came_went_and_changed() -> None:
+def test_added_removed_and_relabeled_cells() -> None:
     base = Results(
-        predictions={"resnet": said(numbers=range(10))},
+        predictions={"resnet": predictions(numbers=range(10))},
         counts={("monocyte", "kept"): 3, ("eosinophil", "kept"): 1},
         dropped=frozenset([("1.jpg", "", "null"), ("2.jpg", "", "null")]),
     )
     head = Results(
-        predictions={"resnet": said(numbers=range(2, 12), labels={5: 3}, fold=1)},
+        predictions={"resnet": predictions(numbers=range(2, 12), labels={5: 3}, fold=1)},
         counts={("monocyte", "kept"): 4, ("eosinophil", "kept"): 1},
         dropped=frozenset([("2.jpg", "", "null"), ("3.jpg", "basophil", "rare")]),
     )
@@ -64,24 +64,24 @@ def test_data_that_came_went_and_changed() -> None:
     assert found.counts == (Change("monocyte, kept", 3, 4),)
     assert found.dropped == (("3.jpg", "basophil", "rare"),)
     assert found.kept == (("1.jpg", "", "null"),)
-    assert found.came == (image(10), image(11))
-    assert found.went == (image(0), image(1))
-    assert found.relabelled == (Change(image(5), "lymphocyte", "neutrophil"),)
+    assert found.added == (image(10), image(11))
+    assert found.removed == (image(0), image(1))
+    assert found.relabeled == (Change(image(5), "lymphocyte", "neutrophil"),)
     assert found.moved == 8
 
 
-def test_cells_on_which_one_model_is_no_longer_tested_are_gone() -> None:
-    all_, few = said(numbers=range(10)), said(numbers=range(4))
+def test_cells_on_which_one_model_is_no_longer_tested_are_removed() -> None:
+    all_, few = predictions(numbers=range(10)), predictions(numbers=range(4))
     found = data_change(Results(predictions={"a": all_, "b": all_}), Results(predictions={"a": few, "b": all_}))
-    assert found.came == ()
-    assert found.went == tuple(map(image, range(4, 10)))
+    assert found.added == ()
+    assert found.removed == tuple(map(image, range(4, 10)))
     renamed = data_change(Results(predictions={"a": all_}), Results(predictions={"b": few}))
-    assert (renamed.came, renamed.went) == (found.came, found.went)
+    assert (renamed.added, renamed.removed) == (found.added, found.removed)
 
 
-def test_a_first_run_is_no_change_of_the_data() -> None:
+def test_a_first_run_does_not_change_the_data() -> None:
     first = Results(
-        predictions={"resnet": said()},
+        predictions={"resnet": predictions()},
         counts={("monocyte", "kept"): 4},
         dropped=frozenset([("1.jpg", "", "null")]),
     )
@@ -89,38 +89,38 @@ def test_a_first_run_is_no_change_of_the_data() -> None:
     assert data_change(first, Results()) == DataChange()
 
 
-def test_code_is_told_with_the_stages_that_use_it_and_other_files_are_not() -> None:
+def test_code_changes_name_the_stages_that_depend_on_the_file_or_its_folder() -> None:
     lines = dict.fromkeys(
         [
-            *("README.md", "bloodcells/a.py", "dvc.yaml", "metrics/x.json", "original/dvc.lock", "original/README.md"),
-            *("stages/b.py", "tests/t.py", ".github/workflows/w.yml", "Makefile", "original/dvc.yaml"),
+            *("README.md", "bloodcells/core/a.py", "bloodcells/core_of/a.py", "dvc.yaml", "metrics/x.json", "dvc.lock"),
+            *("stages/b.py", "studies/README.md", "tests/t.py", ".github/workflows/w.yml", "Makefile"),
         ],
         (2, 1),
     )
-    stages = {"clean": ("bloodcells/a.py", "stages/clean.py"), "train": ("bloodcells/a.py", "stages/b.py")}
+    stages = {"clean": ("bloodcells/core", "stages/clean.py"), "train": ("bloodcells/core", "stages/b.py")}
     assert code_changes(lines, stages) == [
-        CodeChange("bloodcells/a.py", 2, 1, ("clean", "train")),
+        CodeChange("bloodcells/core/a.py", 2, 1, ("clean", "train")),
+        CodeChange("bloodcells/core_of/a.py", 2, 1, ()),
         CodeChange("dvc.yaml", 2, 1, ()),
         CodeChange("stages/b.py", 2, 1, ("train",)),
         *(CodeChange(path, 2, 1, ()) for path in ("tests/t.py", ".github/workflows/w.yml", "Makefile")),
-        CodeChange("original/dvc.yaml", 2, 1, ()),
     ]
 
 
-def test_a_value_that_is_no_number_is_the_same_as_itself() -> None:
+def test_nan_equals_itself() -> None:
     assert changed({"a": float("nan"), "b": [1]}, {"a": float("nan"), "b": [1.0]}) == [Change("b", [1], [1.0])]
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        Results(files={"plots/bccd/doubt.csv": "2"}),
-        Results(files={"plots/bccd/doubt.csv": "1", "metrics/bccd/attention/resnet.json": "1"}),
+        Results(files={"plots/bccd/label_issues.csv": "2"}),
+        Results(files={"plots/bccd/label_issues.csv": "1", "metrics/bccd/resnet.json": "1"}),
         Results(),
-        Results(files={"plots/bccd/doubt.csv": "1"}, unreadable={"a": "b"}),
+        Results(files={"plots/bccd/label_issues.csv": "1"}, unreadable={"a": "b"}),
     ],
 )
 def test_results_differ_in_any_of_their_files(other: Results) -> None:
-    one = Results(files={"plots/bccd/doubt.csv": "1"})
-    assert not differ(one, Results(files={"plots/bccd/doubt.csv": "1"}))
+    one = Results(files={"plots/bccd/label_issues.csv": "1"})
+    assert not differ(one, Results(files={"plots/bccd/label_issues.csv": "1"}))
     assert differ(one, other)

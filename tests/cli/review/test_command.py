@@ -9,17 +9,17 @@ from urllib.parse import quote
 
 import pytest
 import yaml
-from tests.cli.review.committed import MODELS, image, said
 
 from bloodcells.cli.review.command import add_arguments, main
 from bloodcells.core.errors import InputError
 from tests import project
 from tests.cli.review import committed
+from tests.cli.review.committed import MODELS, image, predictions
 
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A clone with `origin/main`, on a branch of its own, and no lock, so that DVC need not be asked."""
+    """A clone with `origin/main`, on a branch of its own, and without a lock file, so that DVC is not started."""
     committed.repository(tmp_path / "origin")
     committed.git(tmp_path, "clone", "--quiet", "origin", "clone")
     clone = tmp_path / "clone"
@@ -35,7 +35,7 @@ def arguments(*words: str) -> argparse.Namespace:
 
 
 def review(*words: str, pictures: bool = False) -> tuple[str, int | str]:
-    """Run the command, and give the page that it wrote and how it ended."""
+    """Run the command; return the page that it wrote and how it ended."""
     status: int | str = 0
     try:
         main(arguments(*words, *([] if pictures else ["--no-pictures"])))
@@ -46,13 +46,14 @@ def review(*words: str, pictures: bool = False) -> tuple[str, int | str]:
 
 
 def change(repository: Path, **wrong: range) -> None:
-    """Let models be wrong in those cells."""
+    """Write results in which models misclassify those cells."""
     usual = {model: range(place * 4) for place, model in enumerate(MODELS)}
-    committed.results(repository, {model: said(wrong=cells) for model, cells in (usual | wrong).items()}, loss=2.0)
+    by_model = {model: predictions(wrong=cells) for model, cells in (usual | wrong).items()}
+    committed.results(repository, by_model, loss=2.0)
 
 
 def first(page: str) -> str:
-    """Give the line that tells the verdicts."""
+    """Return the first line: the verdicts."""
     return " ".join(page.split("\n## ", maxsplit=1)[0].split()).split(" - ")[1]
 
 
@@ -71,7 +72,7 @@ def test_a_better_change(repository: Path) -> None:
     )
 
 
-def test_a_worse_change_is_an_error_only_if_asked(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_worse_change_fails_only_if_requested(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     change(repository, resnet=range(12))
     page, status = review()
     assert status == 0
@@ -96,29 +97,28 @@ def test_a_change_of_the_data(repository: Path) -> None:
     pin["outs"][0] |= {"md5": "2.dir", "nfiles": 4}
     (repository / "data.dvc").write_text(yaml.safe_dump(pin))
     grown = {
-        model: said(wrong=range(place * 4), numbers=range(100), labels={70: 3}) for place, model in enumerate(MODELS)
+        model: predictions(wrong=range(place * 4), numbers=range(100), labels={70: 3})
+        for place, model in enumerate(MODELS)
     }
     committed.results(repository, grown)
     page, _ = review()
     assert first(page) == "**rendered**: resnet, efficientnet and alexnet = same predictions."
-    told = " ".join(page.split())
-    assert "the pin of the real data; rendered is tested on 20 cells more and has 1 cell relabelled and 4" in told
+    text = " ".join(page.split())
+    assert "the pin of the real data; rendered is tested on 20 cells more and has 1 cell relabeled and 4" in text
     assert "on the 79 cells that both predicted" in page
     assert f"`{image(99)}`" in page
 
 
-def test_the_accuracy_that_is_least_is_a_gate_without_being_asked(repository: Path) -> None:
+def test_a_lower_bound_of_accuracy_below_the_minimum_always_fails(repository: Path) -> None:
     project.set_params(repository, {"review.min_accuracy": 0.86})
     _, status = review()
     assert isinstance(status, str)
-    assert status.startswith(
-        "review fails: alexnet on rendered: the lower end of its accuracy's interval is 0.815, below"
-    )
+    assert status.startswith("review fails: alexnet on rendered: the lower bound of its accuracy is 0.815, below")
     project.set_params(repository, {"review.min_accuracy": 0.81})
     assert review()[1] == 0
 
 
-def test_the_gate_is_that_of_the_head_and_parameters_of_another_time_are_no_fault(repository: Path) -> None:
+def test_the_minimum_is_the_head_s_and_other_parameters_are_not_checked(repository: Path) -> None:
     project.set_params(repository, {"review.min_accuracy": 0.86, "train.epochs": "as many as it takes"})
     project.commit(repository, "strict")
     project.set_params(repository, {"review.min_accuracy": 0.5})
@@ -130,23 +130,23 @@ def test_the_gate_is_that_of_the_head_and_parameters_of_another_time_are_no_faul
         review("HEAD~1")
 
 
-def test_a_result_that_the_page_does_not_read_is_a_change(repository: Path) -> None:
-    path = repository / "plots" / "rendered" / "doubt.csv"
+def test_a_result_file_that_no_section_shows_is_a_change(repository: Path) -> None:
+    path = repository / "plots" / "rendered" / "label_issues.csv"
     path.write_text("image\n")
     page, _ = review()
     assert first(page) == "**rendered**: resnet, efficientnet and alexnet = same predictions."
-    assert "<summary>rendered: 1 file of results differs</summary>\n\n`plots/rendered/doubt.csv`" in page
+    assert "<summary>rendered: 1 file of results differs</summary>\n\n`plots/rendered/label_issues.csv`" in page
 
 
-def test_the_page_lies_in_the_root_of_the_repository(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_is_written_to_the_root_of_the_repository(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(repository / "stages")
     main(arguments("--no-pictures"))
     assert (repository / "review" / "review.md").is_file()
     assert not (repository / "stages" / "review").exists()
 
 
-def test_a_reader_that_reads_nothing_changes_neither_page_nor_status(repository: Path) -> None:
-    code = "from bloodcells.cli import main; main(['review', '--no-pictures'])"
+def test_a_closed_pipe_changes_neither_page_nor_status(repository: Path) -> None:
+    code = "from bloodcells.cli.main import main; main(['review', '--no-pictures'])"
     with subprocess.Popen(
         [sys.executable, "-c", code],
         env=os.environ | {"PYTHONPATH": str(project.ROOT)},
@@ -155,8 +155,8 @@ def test_a_reader_that_reads_nothing_changes_neither_page_nor_status(repository:
     ) as process:
         assert process.stdout
         process.stdout.close()
-        _, said_there = process.communicate()
-    assert (process.returncode, said_there.decode()) == (0, "written: review/review.md\n")
+        _, printed = process.communicate()
+    assert (process.returncode, printed.decode()) == (0, "written: review/review.md\n")
     assert Path("review", "review.md").is_file()
 
 
@@ -166,33 +166,33 @@ def test_a_first_run(repository: Path) -> None:
     change(repository)
     page, status = review("HEAD", pictures=True)
     assert (first(page), status) == ("**rendered**: resnet, efficientnet and alexnet + new.", 0)
-    for link in ("accuracy", "confusion", "curves"):
+    for link in ("accuracy", "curves", *(f"confusion-{model}" for model in MODELS)):
         assert Path("review", f"review-rendered-{link}.png").is_file()
 
 
-def test_a_stale_lock_fails_if_asked(repository: Path) -> None:
+def test_a_stale_lock_fails_if_requested(repository: Path) -> None:
     committed.lock(repository)
     (repository / "stages" / "evaluate.py").write_text("# edited\n")
     page, status = review("--fail-if", "worse, stale")
     assert status == (
-        "review fails: the committed results of rendered are not those of this code (dvc.lock): "
+        "review fails: the committed results of rendered don't belong to this code (dvc.lock): "
         "run `dvc repro`, and commit dvc.lock, metrics/ and plots/"
     )
     assert "- evaluate: stages/evaluate.py\n" in page
     assert "| `stages/evaluate.py` | +1 −1 | evaluate           |" in page
 
 
-def test_results_that_were_deleted_fail_if_asked(repository: Path) -> None:
+def test_deleted_results_fail_if_requested(repository: Path) -> None:
     committed.lock(repository)
     project.commit(repository, "run")
     committed.git(repository, "rm", "-rq", "metrics", "plots")
-    page, status = review("HEAD", "--fail-if", "worse,stale,guards")
+    page, status = review("HEAD", "--fail-if", "worse,stale,checks")
     assert isinstance(status, str)
-    assert "these are not there: metrics/rendered/resnet.json: bring them back from the base" in status
+    assert "rendered (dvc.lock) these are missing: metrics/rendered/resnet.json: restore them from the base" in status
     assert "Up to date" not in page
 
 
-def test_two_revisions_leave_the_working_tree_aside(repository: Path) -> None:
+def test_two_revisions_are_compared_without_the_working_tree(repository: Path) -> None:
     change(repository, alexnet=range(0))
     project.commit(repository, "better")
     change(repository, alexnet=range(60))
@@ -203,7 +203,7 @@ def test_two_revisions_leave_the_working_tree_aside(repository: Path) -> None:
     assert committed.git(repository, "status", "--short")
 
 
-def test_pictures_stand_beside_the_page_and_within_the_html_the_same_every_time(repository: Path) -> None:
+def test_pictures_are_beside_the_page_and_in_the_html_and_reproducible(repository: Path) -> None:
     change(repository, alexnet=range(3, 11))
     written = []
     for out in (repository / "review" / "a", repository / "review" / "b"):
@@ -211,7 +211,7 @@ def test_pictures_stand_beside_the_page_and_within_the_html_the_same_every_time(
         written.append({path.name: path.read_bytes() for path in out.iterdir()})
     files, again = written
     assert files == again
-    pictures = {f"größe 1-rendered-{what}.png" for what in ("accuracy", "confusion", "curves")}
+    pictures = {f"größe 1-rendered-{what}.png" for what in ("accuracy", "confusion-alexnet", "curves")}
     assert set(files) == pictures | {"größe 1.md", "b.html"}
     for name in pictures:
         assert f"]({quote(name)})" in files["größe 1.md"].decode()
@@ -219,7 +219,7 @@ def test_pictures_stand_beside_the_page_and_within_the_html_the_same_every_time(
     assert files["b.html"].count(b'src="data:image/png;base64,iVBOR') == 3
 
 
-def test_text_alone(repository: Path) -> None:
+def test_without_pictures(repository: Path) -> None:
     change(repository, alexnet=range(0))
     page, _ = review("--html", "review/page.html", "--comment", "review/comment.md")
     assert "![" not in page
@@ -227,7 +227,7 @@ def test_text_alone(repository: Path) -> None:
     assert Path("review", "comment.md").read_text() == page
 
 
-def test_a_table_that_was_broken_is_an_error_of_the_head_and_a_note_of_the_base(repository: Path) -> None:
+def test_an_unreadable_table_fails_at_the_head_and_is_noted_at_the_base(repository: Path) -> None:
     path = repository / "plots" / "rendered" / "predictions" / "resnet.csv"
     sound = path.read_text()
     path.write_text("image\n")
@@ -244,7 +244,7 @@ def test_a_table_that_was_broken_is_an_error_of_the_head_and_a_note_of_the_base(
 def test_an_unknown_reason_to_fail(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         arguments("--fail-if", "wrose")
-    assert "'wrose' is none of worse, stale, guards" in capsys.readouterr().err
+    assert "'wrose' not among worse, stale, checks" in capsys.readouterr().err
 
 
 def test_an_unknown_revision_writes_nothing(repository: Path) -> None:
@@ -253,10 +253,10 @@ def test_an_unknown_revision_writes_nothing(repository: Path) -> None:
     assert not Path("review").exists()
 
 
-def test_a_review_from_a_folder_below_the_root_loads_nothing_that_is_slow(repository: Path) -> None:
+def test_a_review_from_a_subfolder_imports_nothing_slow(repository: Path) -> None:
     code = (
-        "import sys; from bloodcells.cli import main; main(['review', '--no-pictures', '--output', 'page.md']); "
-        "print(sorted({name.split('.')[0] for name in sys.modules} & {'torch', 'lightning', 'matplotlib', 'dvc'}))"
+        "import sys; from bloodcells.cli.main import main; main(['review', '--no-pictures', '--output', 'page.md']); "
+        "print(sorted({name.split('.')[0] for name in sys.modules} & {'torch', 'lightning', 'vl_convert', 'dvc'}))"
     )
     shown = subprocess.run(
         [sys.executable, "-c", code],

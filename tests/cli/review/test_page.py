@@ -3,18 +3,18 @@ from dataclasses import replace
 
 import pytest
 from markdown_it import MarkdownIt
-from tests.cli.review.committed import hashes, image, said
 
 from bloodcells.cli.git import Revision
 from bloodcells.cli.review.changes import ABSENT, WHOLE, Change, CodeChange, DataChange
 from bloodcells.cli.review.findings import DatasetReview, Picture, Review, compare, failures
-from bloodcells.cli.review.lock_status import Freshness, Stale
+from bloodcells.cli.review.lock_status import LockStatus, Stale
 from bloodcells.cli.review.page import comment, markdown
-from bloodcells.cli.review.snapshot import Guard, Results, Snapshot
+from bloodcells.cli.review.snapshot import Results, RunCheck, Snapshot
 from bloodcells.cli.review.verdicts import Flip, Judgement, Verdict
 from bloodcells.cli.review.web_page import web_page
 from bloodcells.evaluation.metrics import headline
 from bloodcells.inference.predictions import Predictions
+from tests.cli.review.committed import hashes, image, predictions
 
 HEADINGS = [
     "Better or worse",
@@ -23,7 +23,7 @@ HEADINGS = [
     "Metrics",
     "Code",
     "Do the committed results belong to this code?",
-    "Guards",
+    "Checks",
     "Pictures",
 ]
 BASE, HEAD = Revision("main", "a" * 40), Revision("working tree", "b" * 40, edited=True)
@@ -31,7 +31,7 @@ EMPTY = Review(BASE, HEAD, [], {}, [], [], [])
 
 
 def found(base: dict[str, Predictions], head: dict[str, Predictions], **more: object) -> DatasetReview:
-    """What is found about a data set with nothing but these predictions."""
+    """Return the findings about a data set with only these predictions."""
     snapshots = [
         Snapshot({}, None, {"bccd": Results(figures, one, files=hashes(one))}, {})
         for one in (base, head)
@@ -49,27 +49,27 @@ def section(page: str, title: str) -> str:
     return page.split(f"\n## {title}\n")[1].split("\n## ", maxsplit=1)[0].strip()
 
 
-def test_sections_stand_in_one_order_whatever_there_is_to_tell() -> None:
+def test_sections_are_always_there_in_one_order() -> None:
     full = page_of(
-        found({"resnet": said(wrong=range(9))}, {"resnet": said(numbers=range(3, 70))}),
+        found({"resnet": predictions(wrong=range(9))}, {"resnet": predictions(numbers=range(3, 70))}),
         parameters={"params.yaml": [Change("train.epochs", 1, 2)]},
         code=[CodeChange("stages/train.py", 1, 0, ("train",))],
-        freshness=[Freshness("dvc.lock", "bccd")],
+        locks=[LockStatus("dvc.lock", "bccd")],
     )
     for page in (markdown(EMPTY), full):
         assert [line[3:] for line in page.splitlines() if line.startswith("## ")] == HEADINGS
         assert not re.search(r"\bnan\b", page, re.IGNORECASE)
 
 
-def test_the_first_lines_tell_the_verdicts_the_change_and_what_is_wrong() -> None:
-    base = {"resnet": said(wrong=range(20)), "efficientnet": said(), "alexnet": said(wrong=[1])}
-    head = {"resnet": said(), "efficientnet": said(wrong=range(20)), "alexnet": said(wrong=[2])}
-    guards = [Guard("copies", "1", "0", False), Guard("pairs", "0", "0", True)]
+def test_the_summary_has_the_verdicts_the_changes_and_what_is_wrong() -> None:
+    base = {"resnet": predictions(wrong=range(20)), "efficientnet": predictions(), "alexnet": predictions(wrong=[1])}
+    head = {"resnet": predictions(), "efficientnet": predictions(wrong=range(20)), "alexnet": predictions(wrong=[2])}
+    checks = [RunCheck("copies", "1", "0", False), RunCheck("pairs", "0", "0", True)]
     page = page_of(
-        found(base, head, guards=guards),
+        found(base, head, checks=checks),
         parameters={"params.yaml": [Change("train.epochs", 40, 60)]},
         code=[CodeChange("bloodcells/a.py", 1, 0, ("clean", "train")), CodeChange("stages/train.py", 1, 0, ("train",))],
-        freshness=[Freshness("dvc.lock", "bccd", (Stale("train", ("params",)),))],
+        locks=[LockStatus("dvc.lock", "bccd", (Stale("train", ("params",)),))],
         failures=["resnet is_bad"],
     )
     first = page.split("\n## ", maxsplit=1)[0].replace("\n  ", " ").splitlines()
@@ -78,114 +78,119 @@ def test_the_first_lines_tell_the_verdicts_the_change_and_what_is_wrong() -> Non
         "",
         "- **bccd**: efficientnet (−25.0 points) **▼ worse**; resnet (+25.0 points) **▲ better**; "
         "alexnet ≈ within noise.",
-        "- **Changed**: `train.epochs` 40 → 60; 2 files of code, used by clean and train.",
-        "- **Stale**: the committed results of `bccd` are not those of this code.",
-        "- **Guards**: 1 of 2 fail on bccd.",
+        "- **Changed**: `train.epochs` 40 → 60; 2 code files, used by clean and train.",
+        "- **Stale**: the committed results of `bccd` don't belong to this code.",
+        "- **Checks**: 1 of 2 failed on bccd.",
         "- **Fails**: resnet is_bad.",
     ]
 
 
-def test_the_first_lines_where_nothing_changed() -> None:
-    page = page_of(found({"resnet": said()}, {"resnet": said()}), freshness=[Freshness("dvc.lock", "bccd")])
+def test_the_summary_where_nothing_changed() -> None:
+    page = page_of(found({"resnet": predictions()}, {"resnet": predictions()}), locks=[LockStatus("dvc.lock", "bccd")])
     assert "- **bccd**: no result changed.\n- **Changed**: no parameter, no data, no code.\n- **Up to date**" in page
     assert section(page, "Better or worse") == "No result changed."
 
 
-def test_the_table_of_verdicts_gives_points_interval_p_and_flips() -> None:
-    base, head = {"a": said(wrong=range(20)), "b": said()}, {"a": said(), "b": said(sure=0.75)}
-    told = section(page_of(found(base, head)), "Better or worse")
-    assert told.startswith("**bccd**, on the 80 cells that both predicted:\n\n| model | verdict ")
-    (row,) = [line for line in told.splitlines() if line.startswith("| a ")]
+def test_the_table_of_verdicts_has_points_interval_p_and_flips() -> None:
+    base, head = (
+        {"a": predictions(wrong=range(20)), "b": predictions()},
+        {"a": predictions(), "b": predictions(confidence=0.75)},
+    )
+    text = section(page_of(found(base, head)), "Better or worse")
+    assert text.startswith("**bccd**, on the 80 cells that both predicted:\n\n| model | verdict ")
+    (row,) = [line for line in text.splitlines() if line.startswith("| a ")]
     cells = [cell.strip() for cell in row.split("|")[1:-1]]
     assert cells[:2] + cells[3:] == ["a", "▲ better", "< 0.001", "+20 −0"]
     assert cells[2].startswith("+25.0 (+")
-    assert "| b     | = same predictions |                        |         |         |" in told
-    assert "<summary>a on bccd: 20 now right, 0 now wrong</summary>" in told
-    assert f"- **now right** (5), eosinophil taken for lymphocyte before: `{image(0)}`" in told.replace("\n ", "")
-    assert "below 0.05 is better or worse" in told
+    assert "| b     | = same predictions |                        |         |         |" in text
+    assert "<summary>a on bccd: 20 now correct, 0 now wrong</summary>" in text
+    assert f"- **now correct** (5), eosinophil predicted as lymphocyte before: `{image(0)}`" in text.replace("\n ", "")
+    assert "below 0.05 is better or worse" in " ".join(text.split())
 
 
 def test_the_same_predictions_with_other_probabilities() -> None:
-    told = section(page_of(found({"a": said()}, {"a": said(sure=0.75)})), "Better or worse")
-    assert "No cell is predicted otherwise; a probability moved by 0.0500 at most." in told.splitlines()
-    assert "<summary>bccd: 1 file of results differs</summary>\n\n`plots/bccd/predictions/a.csv`" in told
-    assert "interval" not in told
+    text = section(page_of(found({"a": predictions()}, {"a": predictions(confidence=0.75)})), "Better or worse")
+    assert "No prediction changed; probabilities changed by at most 0.0500." in text.splitlines()
+    assert "<summary>bccd: 1 file of results differs</summary>\n\n`plots/bccd/predictions/a.csv`" in text
+    assert "interval" not in text
 
 
-def test_relabelled_cells_and_tables_that_cannot_be_read_are_noted() -> None:
-    one = found({"a": said()}, {"a": said(labels={0: 3})}, unreadable=["main: plots/x.csv is no table"])
-    told = section(page_of(one), "Better or worse")
-    assert "on the 79 cells" in told
-    assert "Left out: 1 cell with another label than at the base." in told
-    assert "main: plots/x.csv is no table" in told
+def test_relabeled_cells_and_tables_that_cannot_be_read_are_noted() -> None:
+    one = found(
+        {"a": predictions()}, {"a": predictions(labels={0: 3})}, unreadable=["main: plots/x.csv is not a table"]
+    )
+    text = section(page_of(one), "Better or worse")
+    assert "on the 79 cells" in text
+    assert "Left out: 1 cell with another label than at the base." in text
+    assert "main: plots/x.csv is not a table" in text
 
 
-def test_a_model_that_is_tested_on_other_cells_than_the_rest_is_named() -> None:
-    few = said(numbers=range(20))
-    base = {"a": said(), "b": said()}
-    page = page_of(found(base, {"a": few, "b": said()}))
+def test_a_model_tested_on_other_cells_than_the_rest_is_named() -> None:
+    few = predictions(numbers=range(20))
+    base = {"a": predictions(), "b": predictions()}
+    page = page_of(found(base, {"a": few, "b": predictions()}))
     assert "- **Changed**: bccd is tested on 60 cells fewer." in page
     assert "**a** is tested on other cells than at the base: 0 more and 60 fewer." in " ".join(page.split())
     assert "tested on other cells" not in page_of(found(base, {"a": few, "b": few}))
 
 
-def test_metrics_stand_with_their_intervals_and_only_those_that_changed() -> None:
-    told = section(page_of(found({"a": said(wrong=[1])}, {"a": said()})), "Metrics")
-    assert "| accuracy         | 0.9875 (0.9325 to 0.9978) | 1.0000 (0.9542 to 1.0000) |" in told
-    assert "cells" not in told
+def test_metrics_that_changed_have_their_intervals_and_the_change() -> None:
+    text = section(page_of(found({"a": predictions(wrong=[1])}, {"a": predictions()})), "Metrics")
+    assert "| accuracy         | 0.988 (0.933 to 0.998) | 1.000 (0.954 to 1.000) | +0.0125 |" in text
+    assert "cells" not in text
 
 
-def test_a_model_that_is_new_has_no_figures_at_the_base() -> None:
-    page = page_of(found({}, {"a": said()}))
+def test_a_new_model_has_no_metrics_at_the_base() -> None:
+    page = page_of(found({}, {"a": predictions()}))
     assert "| a     | + new   |" in section(page, "Better or worse")
-    assert "| accuracy         | none | 1.0000 (0.9542 to 1.0000) |" in section(page, "Metrics")
+    assert "| accuracy         | none | 1.000 (0.954 to 1.000) |   |" in section(page, "Metrics")
 
 
-def test_parameters_of_a_kept_run_are_told_once_where_they_are_the_same() -> None:
+def test_the_same_change_in_a_kept_run_is_shown_once() -> None:
     change = [Change("train.epochs", 40, 60), Change("models.x.weights", ABSENT, "imagenet")]
-    told = section(page_of(parameters={"params.yaml": change, "locks/bccd/params.yaml": list(change)}), "Parameters")
-    assert "| `train.epochs`     |   40 |         60 |" in told
-    assert "| `models.x.weights` | none | `imagenet` |" in told
-    assert told.endswith("The same in `locks/bccd/params.yaml`.")
+    text = section(page_of(parameters={"params.yaml": change, "locks/bccd/params.yaml": list(change)}), "Parameters")
+    assert "| `train.epochs`     |   40 |         60 |" in text
+    assert "| `models.x.weights` | none | `imagenet` |" in text
+    assert text.endswith("The same in `locks/bccd/params.yaml`.")
 
 
-def test_a_file_of_parameters_that_came_or_went_is_one_line() -> None:
-    came, went = [Change(WHOLE, ABSENT, {"a": 1})], [Change(WHOLE, {"a": 1}, ABSENT)]
-    page = page_of(parameters={"locks/x/params.yaml": came, "locks/y/params.yaml": went})
-    assert section(page, "Parameters") == "`locks/x/params.yaml` is new.\n\n`locks/y/params.yaml` is gone."
-    assert "- **Changed**: `locks/x/params.yaml` is new; `locks/y/params.yaml` is gone.\n" in page
+def test_an_added_or_removed_parameter_file_is_one_line() -> None:
+    added, removed = [Change(WHOLE, ABSENT, {"a": 1})], [Change(WHOLE, {"a": 1}, ABSENT)]
+    page = page_of(parameters={"locks/x/params.yaml": added, "locks/y/params.yaml": removed})
+    assert section(page, "Parameters") == "`locks/x/params.yaml` is new.\n\n`locks/y/params.yaml` is removed."
+    assert "- **Changed**: `locks/x/params.yaml` is new; `locks/y/params.yaml` is removed.\n" in page
 
 
-def test_a_model_that_came_is_told_by_its_parameters() -> None:
-    came = [Change("models.vgg.architecture", ABSENT, "vgg11"), Change("models.vgg.weights", ABSENT, "none")]
-    page = page_of(parameters={"params.yaml": came, "locks/bccd/params.yaml": came[:1]})
-    told = section(page, "Parameters")
-    assert "| `models.vgg.weights`      | none |  `none` |" in told
+def test_an_added_model_is_shown_by_its_parameters() -> None:
+    added = [Change("models.vgg.architecture", ABSENT, "vgg11"), Change("models.vgg.weights", ABSENT, "none")]
+    page = page_of(parameters={"params.yaml": added, "locks/bccd/params.yaml": added[:1]})
+    text = section(page, "Parameters")
+    assert "| `models.vgg.weights`      | none |  `none` |" in text
     assert "is new" not in page
     first = " ".join(page.split())
     assert "**Changed**: `models.vgg.architecture` none → `vgg11`; `models.vgg.weights` none → `none`; 1 param" in first
     gone = section(page_of(parameters={"params.yaml": [Change("models.vgg.weights", "none", ABSENT)]}), "Parameters")
-    assert "is gone" not in gone
+    assert "is removed" not in gone
     assert "`models.vgg.weights`" in gone
 
 
-def test_data_that_came_went_and_changed_labels() -> None:
-    one = found({"a": said(numbers=range(10))}, {"a": said(numbers=range(1, 13), labels={4: 3}, fold=1)})
+def test_added_removed_and_relabeled_cells() -> None:
+    one = found({"a": predictions(numbers=range(10))}, {"a": predictions(numbers=range(1, 13), labels={4: 3}, fold=1)})
     page = page_of(one, pin=[Change("md5", "1.dir", "2.dir")])
     assert (
-        "the pin of the real data; bccd is tested on 3 cells more and 1 cell fewer and has 1 cell relabelled and "
+        "the pin of the real data; bccd is tested on 3 cells more and 1 cell fewer and has 1 cell relabeled and "
         "9 cells in another fold."
     ) in page.replace("\n  ", " ")
-    told = section(page, "Data")
-    assert "| md5 | `1.dir` | `2.dir` |".replace("md5", "`md5`") in told
+    text = section(page, "Data")
+    assert "| md5 | `1.dir` | `2.dir` |".replace("md5", "`md5`") in text
     assert (
-        f"<summary>3 cells tested now and not before</summary>\n\n`{image(10)}`, `{image(11)}`, `{image(12)}`" in told
+        f"<summary>3 cells tested now and not before</summary>\n\n`{image(10)}`, `{image(11)}`, `{image(12)}`" in text
     )
-    assert f"| `{image(4)}` | `eosinophil` | `neutrophil` |" in told
-    assert "9 cells tested in another fold." in told
+    assert f"| `{image(4)}` | `eosinophil` | `neutrophil` |" in text
+    assert "9 cells tested in another fold." in text
 
 
-def test_rows_that_are_dropped_and_counts_are_changes_of_the_data() -> None:
+def test_dropped_rows_and_counts_are_changes_of_the_data() -> None:
     data = DataChange((Change("a, kept", 1, 2),), (("1.jpg", "", "null"),), (("2.jpg", "", "x"), ("3.jpg", "", "x")))
     page = page_of(DatasetReview("bccd", True, data=data)).replace("\n  ", " ")
     assert "- **Changed**: bccd has 1 count changed and drops 1 row more and 2 rows fewer.\n" in page
@@ -205,127 +210,133 @@ def test_long_tables_are_cut() -> None:
         assert left_out not in page
 
 
-def test_a_comment_has_no_pictures_and_no_more_than_it_may_hold() -> None:
+def test_a_comment_has_no_pictures_and_is_cut_to_the_limit() -> None:
     short = page_of(found({}, {}, pictures=[Picture("a.png", "Accuracy")]))
     assert comment(short) == short.replace("![Accuracy](a.png)\n", "")
     flips = [Flip(image(n), "monocyte", "eosinophil" + "é" * (n % 7), "monocyte") for n in range(2000)]
     kinds = tuple(replace(flip, label=f"{flip.label}{n}") for n, flip in enumerate(flips))
     long = page_of(DatasetReview("bccd", True, [Verdict("a", Judgement.NOISE, fixed=kinds)]))
-    told = comment(long)
+    text = comment(long)
     assert len(long.encode()) > 65536
-    assert 59000 < len(told.encode()) < 60500
-    kept, _, note = told.partition("\n</details>\n")
+    assert 59000 < len(text.encode()) < 60500
+    kept, _, note = text.partition("\n</details>\n")
     assert long.startswith(kept)
     assert note.strip().startswith("**Cut here**")
 
 
-def test_many_images_are_named_up_to_a_limit() -> None:
-    told = page_of(found({"a": said(numbers=[0])}, {"a": said(numbers=range(80))}))
-    assert f"`{image(50)}` and 29 more" in told.replace("\n", " ")
-    assert image(51) not in told
+def test_images_are_named_up_to_a_limit() -> None:
+    text = page_of(found({"a": predictions(numbers=[0])}, {"a": predictions(numbers=range(80))}))
+    assert f"`{image(50)}` and 29 more" in text.replace("\n", " ")
+    assert image(51) not in text
 
 
-def test_stale_stages_are_told_together_where_the_reason_is_one() -> None:
+def test_stale_stages_with_the_same_reason_are_listed_together() -> None:
     stale = [Stale(f"train@resnet-{fold}", ("stages/train.py", "parameters train")) for fold in range(5)]
-    one = Freshness("dvc.lock", "bccd", (*stale, Stale("compare", ())))
-    told = section(page_of(found({}, {"a": said()}), freshness=[one]), HEADINGS[5])
-    assert told.splitlines()[2:] == [
+    one = LockStatus("dvc.lock", "bccd", (*stale, Stale("compare", ())))
+    text = section(page_of(found({}, {"a": predictions()}), locks=[one]), HEADINGS[5])
+    assert text.splitlines()[2:] == [
         "- train (5 stages): stages/train.py, parameters train",
-        "- compare: follows from those above",
+        "- compare: because of those above",
     ]
-    other = section(page_of(freshness=[Freshness("dvc.lock", "", failure="dvc.yaml is_invalid")]), HEADINGS[5])
+    other = section(page_of(locks=[LockStatus("dvc.lock", "", failure="dvc.yaml is_invalid")]), HEADINGS[5])
     assert other == "**unknown** (`dvc.lock`): DVC can't tell: dvc.yaml is_invalid"
 
 
 def test_names_of_stages_stay_text() -> None:
     name = "<h1>Approved</h1> ![x](https://elsewhere/x.png)"
     code = [CodeChange("stages/a.py", 1, 1, (name,))]
-    page = page_of(code=code, freshness=[Freshness("dvc.lock", "bccd", (Stale(name, ()),))])
+    page = page_of(code=code, locks=[LockStatus("dvc.lock", "bccd", (Stale(name, ()),))])
     assert page.replace("\n  ", " ").count(r"\<h1>Approved\</h1> !\[x](https://elsewhere/x.png)") == 3
     assert "<h1>Approved" not in web_page(page, {})
 
 
-def test_results_without_a_lock_are_not_called_traced() -> None:
-    review = replace(EMPTY, datasets=[found({}, {"a": said()})], freshness=[Freshness("dvc.lock", "rendered")])
+def test_results_without_a_lock() -> None:
+    review = replace(EMPTY, datasets=[found({}, {"a": predictions()})], locks=[LockStatus("dvc.lock", "rendered")])
     page = markdown(review)
-    told = section(page, HEADINGS[5])
-    assert told == "**rendered** (`dvc.lock`): yes.\n\nNo lock file is of bccd: those results can't be traced."
-    assert "- **Untraced**: no lock file is of the results of `bccd`.\n" in page
+    text = section(page, HEADINGS[5])
+    assert (
+        text
+        == "**rendered** (`dvc.lock`): yes.\n\nNo lock file belongs to bccd: it is unknown what made those results."
+    )
+    assert "- **No lock**: no lock file belongs to the results of `bccd`.\n" in page
     assert "Up to date" not in page
     (why,) = failures(review, 0.8, ("stale",))
-    assert why.startswith("no lock file is of the results of bccd, so")
-    gone = replace(review, datasets=[found({"a": said()}, {})])
+    assert why.startswith("no lock file belongs to the results of bccd, so")
+    gone = replace(review, datasets=[found({"a": predictions()}, {})])
     assert failures(gone, 0.8, ("stale",)) == []
     assert "**Up to date**" in markdown(gone)
 
 
-def test_results_that_went_are_named_and_nothing_is_called_up_to_date() -> None:
+def test_missing_results_are_named_and_nothing_is_called_up_to_date() -> None:
     lost = tuple(f"plots/rendered/{name}.csv" for name in "abcdefg")
-    review = replace(EMPTY, freshness=[Freshness("dvc.lock", "rendered", lost=lost)])
+    review = replace(EMPTY, locks=[LockStatus("dvc.lock", "rendered", missing=lost)])
     page = " ".join(markdown(review).split())
-    assert "**Lost**: of the committed results of `rendered` these are not there: `plots/rendered/a.csv`" in page
+    assert "**Missing**: of the committed results of `rendered`: `plots/rendered/a.csv`" in page
     assert "`plots/rendered/c.csv` and 4 more." in page
     assert "Up to date" not in page
-    assert "**not there**, though git should hold them: `plots/rendered/a.csv`" in page
+    assert "**missing**, although git should have them: `plots/rendered/a.csv`" in page
     (why,) = failures(review, 0.8, ("stale",))
-    assert "plots/rendered/e.csv and 2 more: bring them back from the base, or run `dvc repro`, and commit" in why
+    assert "plots/rendered/e.csv and 2 more: restore them from the base, or run `dvc repro`, and commit" in why
 
 
 def test_what_dvc_cannot_tell_is_not_called_stale() -> None:
-    failed = Freshness("original/dvc.lock", "rendered", failure="dvc.yaml is invalid")
-    review = replace(EMPTY, freshness=[Freshness("dvc.lock", "rendered"), failed])
+    failed = LockStatus("dvc.lock", "rendered", failure="dvc.yaml is invalid")
+    review = replace(EMPTY, locks=[failed])
     page = " ".join(markdown(review).split())
-    assert "**Unknown**: DVC can't tell whether the committed results of `rendered` are those of this code." in page
+    assert "**Unknown**: DVC can't tell whether the committed results of `rendered` belong to this code." in page
     assert "Stale" not in page
     assert "Up to date" not in page
     assert failures(review, 0.8, ("stale",)) == [
-        "DVC can't tell whether the committed results of rendered are those of this code (original/dvc.lock): "
-        "dvc.yaml is invalid"
+        "DVC can't tell whether the committed results of rendered belong to this code (dvc.lock): dvc.yaml is invalid"
     ]
 
 
-def test_guards_that_are_no_longer_told_fail_the_check() -> None:
-    path = "plots/bccd/checks.csv"
-    held = Results(guards=(Guard("copies", "0", "0", True),))
-    broken = Results(unreadable={path: f"head: {path} is no table: run `dvc repro`"})
+def test_missing_checks_fail() -> None:
+    path = "plots/bccd/report/checks.csv"
+    passed = Results(checks=(RunCheck("copies", "0", "0", True),))
+    broken = Results(unreadable={path: f"head: {path} is not a table: run `dvc repro`"})
     for base, head, why in (
-        (held, Results(), f"bccd: nothing says whether the guards hold: {path} tells of no guard, and did at the base"),
-        (broken, Results(), f"{path} tells of no guard, and did at the base: run `dvc repro`, and commit it"),
-        (Results(), broken, f"head: {path} is no table: run `dvc repro`"),
+        (
+            passed,
+            Results(),
+            f"bccd: it is unknown whether the checks passed: {path} has no checks",
+        ),
+        (broken, Results(), f"{path} has no checks, and had some at the base: run `dvc repro`, and commit it"),
+        (Results(), broken, f"head: {path} is not a table: run `dvc repro`"),
         (Results(), Results(), ""),
-        (Results(), held, ""),
+        (Results(), passed, ""),
     ):
         before, after = (Snapshot({}, None, {"bccd": results}, {}) for results in (base, head))
         one = compare(before, after, resamples=500, seed=1)
         review = replace(EMPTY, datasets=one)
         assert failures(review, 0.8, ()) == []
-        told = failures(review, 0.8, ("guards",))
-        assert (len(told), why in "".join(told)) == (bool(why), True)
+        text = failures(review, 0.8, ("checks",))
+        assert (len(text), why in "".join(text)) == (bool(why), True)
         page = " ".join(markdown(review).split())
-        assert ("**Guards**: nothing says whether they hold on bccd." in page) == bool(why)
+        assert ("**Checks**: unknown for bccd." in page) == bool(why)
         assert path in page or not why
 
 
-def test_guards() -> None:
-    guards = [Guard("copies on two sides", "2", "0", False), Guard("pairs", "0", "0", True)]
-    told = section(page_of(found({}, {}, guards=guards)), "Guards")
-    assert told == "**bccd**: 1 of 2 **fail**:\n\n- copies on two sides: found 2, allowed 0"
-    assert "<summary>bccd: all 1 hold</summary>" in page_of(found({}, {}, guards=guards[1:]))
+def test_checks() -> None:
+    checks = [RunCheck("copies on two sides", "2", "0", False), RunCheck("pairs", "0", "0", True)]
+    text = section(page_of(found({}, {}, checks=checks)), "Checks")
+    assert text == "**bccd**: 1 of 2 **failed**:\n\n- copies on two sides: found 2, allowed 0"
+    assert "<summary>bccd: all 1 passed</summary>" in page_of(found({}, {}, checks=checks[1:]))
 
 
 def test_pictures_are_linked() -> None:
-    told = section(page_of(found({}, {}, pictures=[Picture("a.png", "Accuracy_")])), "Pictures")
-    assert told == "![Accuracy\\_](a.png)"
+    text = section(page_of(found({}, {}, pictures=[Picture("a.png", "Accuracy_")])), "Pictures")
+    assert text == "![Accuracy\\_](a.png)"
 
 
-def test_lines_fit_a_terminal_and_folds_and_tables_are_those_of_github() -> None:
-    base = {model: said(wrong=range(20)) for model in ("resnet", "efficientnet", "alexnet")}
-    head = {model: said(wrong=range(10, 50)) for model in base}
+def test_lines_fit_a_terminal_and_folds_and_tables_render() -> None:
+    base = {model: predictions(wrong=range(20)) for model in ("resnet", "efficientnet", "alexnet")}
+    head = {model: predictions(wrong=range(10, 50)) for model in base}
     page = page_of(
         found(base, head),
         parameters={"params.yaml": [Change(f"train.a{number}", number, 0.5) for number in range(20)]},
         code=[CodeChange(f"bloodcells/{number}.py", 1, 2, ("clean",)) for number in range(20)],
-        freshness=[Freshness("dvc.lock", "bccd", (Stale("train", tuple(f"bloodcells/{n}.py" for n in range(20))),))],
+        locks=[LockStatus("dvc.lock", "bccd", (Stale("train", tuple(f"bloodcells/{n}.py" for n in range(20))),))],
         failures=["resnet on bccd got worse, and a reason may be as long as a reason has to be to be understood"],
     )
     assert max(len(line) for line in page.splitlines() if not line.startswith("<details>")) <= 80
@@ -336,7 +347,7 @@ def test_lines_fit_a_terminal_and_folds_and_tables_are_those_of_github() -> None
 
 
 @pytest.mark.parametrize(
-    ("judgement", "interval", "asked", "expected"),
+    ("judgement", "interval", "requested", "expected"),
     [
         (Judgement.WORSE, (0.9, 1.0), (), None),
         (Judgement.WORSE, (0.9, 1.0), ("worse",), "a on bccd got worse"),
@@ -344,26 +355,25 @@ def test_lines_fit_a_terminal_and_folds_and_tables_are_those_of_github() -> None
         (Judgement.BETTER, (0.79, 0.9), (), "0.790, below 0.8"),
         (Judgement.BETTER, (0.79996, 0.9), (), "0.79996, below 0.8"),
         (Judgement.BETTER, (0.8, 0.9), (), None),
-        (Judgement.GONE, None, (), None),
+        (Judgement.REMOVED, None, (), None),
         (Judgement.UNCOMPARABLE, None, (), "its predictions can't be read"),
     ],
 )
-def test_for_what_the_check_fails(
-    judgement: Judgement, interval: tuple[float, float] | None, asked: tuple[str, ...], expected: str | None
+def test_why_a_review_fails(
+    judgement: Judgement, interval: tuple[float, float] | None, requested: tuple[str, ...], expected: str | None
 ) -> None:
     one = DatasetReview("bccd", True, [Verdict("a", judgement, interval=interval)])
-    why = failures(replace(EMPTY, datasets=[one]), 0.8, asked)
+    why = failures(replace(EMPTY, datasets=[one]), 0.8, requested)
     assert (len(why), expected in "".join(why)) == (1, True) if expected else why == []
 
 
-def test_the_check_fails_on_stale_results_and_guards_if_asked() -> None:
-    one = DatasetReview("bccd", True, guards=[Guard("copies", "1", "0", False)])
-    stale = Freshness("locks/bccd/dvc.lock", "bccd", (Stale("train", ()),))
-    review = replace(EMPTY, datasets=[one], freshness=[Freshness("dvc.lock", "rendered"), stale])
+def test_stale_results_and_failed_checks_fail_if_requested() -> None:
+    one = DatasetReview("bccd", True, checks=[RunCheck("copies", "1", "0", False)])
+    review = replace(EMPTY, datasets=[one], locks=[LockStatus("dvc.lock", "bccd", (Stale("train", ()),))])
     assert failures(review, 0.8, ()) == []
-    assert failures(review, 0.8, ("guards", "stale")) == [
-        "bccd: a guard fails: copies",
-        "the committed results of bccd are not those of this code (locks/bccd/dvc.lock): "
-        "run it again as locks/README.md says, and commit its lock, metrics/ and plots/",
+    assert failures(review, 0.8, ("checks", "stale")) == [
+        "bccd: a check failed: copies",
+        "the committed results of bccd don't belong to this code (dvc.lock): "
+        "run `dvc repro`, and commit dvc.lock, metrics/ and plots/",
     ]
     assert "no dvc.lock" in failures(EMPTY, 0.8, ("stale",))[0]

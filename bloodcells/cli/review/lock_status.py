@@ -176,7 +176,7 @@ def _reasons(changes: Sequence[Any]) -> tuple[str, ...]:
 
 
 def examine(folder: Path) -> dict[str, Any]:
-    """Return what DVC finds in a folder of its stages: those that changed, what changed, what follows them, and paths."""
+    """Return what DVC finds in a folder: which stages changed, what changed, what follows them, and their paths."""
     import networkx as nx  # noqa: PLC0415 (DVC brings it, and takes a second to import)
     from dvc.repo import Repo, lock_repo  # noqa: PLC0415
 

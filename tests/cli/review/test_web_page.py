@@ -22,16 +22,16 @@ PAGE = """# Review: `a` against `b`
 """
 
 
-def test_the_page_holds_all_it_shows_and_refers_to_nothing_outside() -> None:
+def test_the_page_contains_all_that_it_shows() -> None:
     html = web_page(PAGE, {"review-bccd-accuracy.png": b"\x89PNG picture"})
     sources = re.findall(r'(?:src|href|url|srcset|action|data)\s*[=(]\s*["\']?([^"\')\s>]+)', html)
     assert sources == ["data:image/png;base64," + base64.b64encode(b"\x89PNG picture").decode()]
     assert not re.search(r"https?://|//[a-z]|@import|<script|<link|<iframe", html)
-    assert "default-src 'none'" in html  # and a browser is told to fetch nothing
+    assert "default-src 'none'" in html  # and a browser fetches nothing
     assert 'alt="Accuracy"' in html
 
 
-def test_it_says_what_the_markdown_says_with_verdicts_coloured() -> None:
+def test_the_page_has_the_content_of_the_markdown_with_colored_verdicts() -> None:
     html = web_page(PAGE, {"review-bccd-accuracy.png": b""})
     assert "<title>Review: a against b</title>" in html
     assert '<td class="worse">▼ worse</td>' in html
@@ -42,13 +42,7 @@ def test_it_says_what_the_markdown_says_with_verdicts_coloured() -> None:
     assert "<code>&lt;b&gt;.jpg</code>" in html
 
 
-def test_light_and_dark() -> None:
-    html = web_page(PAGE, {"review-bccd-accuracy.png": b""})
-    assert "color-scheme: light dark" in html
-    assert "prefers-color-scheme: dark" in html
-
-
-def test_a_picture_that_is_not_the_page_s_own_is_left_to_the_browser_which_is_told_to_fetch_nothing() -> None:
+def test_a_foreign_picture_is_neither_embedded_nor_fetched() -> None:
     html = web_page("# a\n\n![b](https://elsewhere/b.png)\n", {})
     assert "data:image" not in html
     assert "default-src 'none'; img-src data:" in html

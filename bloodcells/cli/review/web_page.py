@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from urllib.parse import unquote
 
-from jinja2 import Environment, PackageLoader
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from bloodcells.cli.review.verdicts import SIGNS, Judgement
+from bloodcells.reporting.pages import render
 
 _TINTED = {
     SIGNS[judgement]: name

@@ -46,3 +46,7 @@ def test_a_foreign_picture_is_neither_embedded_nor_fetched() -> None:
     html = web_page("# a\n\n![b](https://elsewhere/b.png)\n", {})
     assert "data:image" not in html
     assert "default-src 'none'; img-src data:" in html
+
+
+def test_the_title_is_escaped() -> None:
+    assert "<title>Review: &lt;/title&gt;&lt;b&gt;</title>" in web_page("# Review: `</title><b>`\n", {})

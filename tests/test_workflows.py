@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
-from dvc.repo import Repo  # type: ignore[import-untyped]
+from dvc.repo import Repo
 
 from bloodcells.core.files import write_csv
 from bloodcells.evaluation.checks import COLUMNS, check_table, none_allowed

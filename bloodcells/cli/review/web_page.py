@@ -32,11 +32,8 @@ def web_page(markdown: str, pictures: Mapping[str, bytes]) -> str:
                 _embed(child, pictures)
     _tint(tokens)
     title = next((token.content for token in tokens if token.type == "inline"), "Review").replace("`", "")
-    environment = Environment(
-        loader=PackageLoader("bloodcells.cli.review"), autoescape=True, keep_trailing_newline=True
-    )
-    template = environment.get_template("page.html.j2")
-    return template.render(title=title, body=parser.renderer.render(tokens, parser.options, {}))
+    body = parser.renderer.render(tokens, parser.options, {})
+    return render("page.html.j2", "bloodcells.cli.review", title=title, body=body)
 
 
 def _embed(image: Token, pictures: Mapping[str, bytes]) -> None:

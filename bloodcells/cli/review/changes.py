@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bloodcells.cli.review.snapshot import Pin, Results, Row
+from bloodcells.cli.review.snapshot import Pin, Results, Row, Training
 from bloodcells.inference.predictions import Predictions
 
 ABSENT = object()
@@ -111,6 +111,46 @@ def _cells(predictions: Mapping[str, Predictions]) -> dict[str, tuple[str, int]]
         for p in predictions.values()
         for image, actual, fold in zip(p.images, p.actual, p.folds, strict=True)
     }
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """The networks that both revisions have, and that were trained anew for the head.
+
+    Attributes:
+        networks: how many.
+        elsewhere: how many of them on another machine, which changes results too.
+        machines: the first of these machines before and after, in words; None if there is none.
+    """
+
+    networks: int = 0
+    elsewhere: int = 0
+    machines: Change | None = None
+
+
+def retraining(base: Results, head: Results) -> Retraining:
+    """Compare when and where the networks were trained."""
+    pairs = [(base.trained[key], one) for key, one in head.trained.items() if key in base.trained]
+    retrained = [(before, after) for before, after in pairs if before.finished != after.finished]
+    elsewhere = [
+        Change("machine", _machine(before), _machine(after))
+        for before, after in retrained
+        if any(before.device[key] != after.device[key] for key in _DEVICE & before.device.keys() & after.device.keys())
+    ]
+    return Retraining(len(retrained), len(elsewhere), elsewhere[0] if elsewhere else None)
+
+
+_DEVICE = {"processor", "features", "threads", "gpus"}  # a record may be older than one of these
+
+
+def _machine(one: Training) -> str:
+    values = [one.device.get("processor"), *_words(one, "gpus"), *_words(one, "features")]
+    return ", ".join([*(str(value) for value in values if value), f"{one.device.get('threads', '?')} threads"])
+
+
+def _words(one: Training, key: str) -> Sequence[str]:
+    value = one.device.get(key)
+    return value if isinstance(value, list) else ()
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bloodcells.cli.git import Revision
-from bloodcells.cli.review.changes import Change, CodeChange, DataChange, changed, data_change, differ, side_by_side
+from bloodcells.cli.review.changes import (
+    Change,
+    CodeChange,
+    DataChange,
+    Retraining,
+    changed,
+    data_change,
+    differ,
+    retraining,
+    side_by_side,
+)
 from bloodcells.cli.review.escape import beside, named
 from bloodcells.cli.review.lock_status import LockStatus
 from bloodcells.cli.review.snapshot import Results, RunCheck, Snapshot
@@ -38,6 +48,7 @@ class DatasetReview:
         unreadable: why files can't be read.
         pictures: of what changed.
         committed: whether the head has any results of it.
+        retraining: which of its networks were trained anew.
     """
 
     name: str
@@ -52,6 +63,7 @@ class DatasetReview:
     unreadable: Sequence[str] = ()
     pictures: Sequence[Picture] = ()
     committed: bool = True
+    retraining: Retraining = field(default_factory=Retraining)
 
 
 @dataclass(frozen=True)
@@ -118,6 +130,7 @@ def _dataset(
         _unchecked(name, base, head),
         [*base.unreadable.values(), *head.unreadable.values()],
         committed=bool(head.files),
+        retraining=retraining(base, head),
     )
 
 

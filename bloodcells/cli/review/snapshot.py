@@ -36,6 +36,14 @@ class RunCheck:
     passed: bool
 
 
+@dataclass(frozen=True)
+class Training:
+    """When a network was trained, and the device as its provenance records it."""
+
+    finished: str
+    device: Mapping[str, Any]
+
+
 @dataclass(frozen=True, eq=False)
 class Results:
     """The committed results of one data set.
@@ -47,6 +55,7 @@ class Results:
         dropped: image, labels and reason of each dropped row.
         curves: rows of the learning curves.
         checks: of the last run.
+        trained: by model and test fold, the training of the network.
         unreadable: by path, why a file can't be read; it is then left out above.
         files: the hash of every file under the data set's metrics and plots, by its path.
     """
@@ -57,6 +66,7 @@ class Results:
     dropped: frozenset[Row] = frozenset()
     curves: tuple[Mapping[str, str], ...] = ()
     checks: tuple[RunCheck, ...] = ()
+    trained: Mapping[tuple[str, str], Training] = field(default_factory=dict)
     unreadable: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
 
@@ -127,6 +137,9 @@ def _results(tree: Path, dataset: str, name: str) -> Results:
     dropped = found(plots, "dropped.csv", lambda path: read_csv(path, ("image", "labels", "reason")))
     curves = found(plots, "curves.csv", _curves)
     checks = found(plots, "report/checks.csv", _checks) or found(plots, "checks.csv", _earlier_checks)
+    provenance = found(plots / "report" / "provenance", "*.json", _trained) or found(
+        plots / "provenance", "*.json", _trained
+    )
     files = sorted(path for folder in (metrics, plots) for path in folder.rglob("*") if path.is_file())
     return Results(
         values,
@@ -135,6 +148,7 @@ def _results(tree: Path, dataset: str, name: str) -> Results:
         frozenset((row["image"], row["labels"], row["reason"]) for row in dropped.get("dropped", ())),
         tuple(curves.get("curves", ())),
         tuple(check for of_file in checks.values() for check in of_file if check.allowed),  # others only inform
+        {(model, fold): one for model, folds in provenance.items() for fold, one in folds.items()},
         unreadable,
         {path.relative_to(tree).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
     )
@@ -187,13 +201,27 @@ def _mapping(content: Any) -> Mapping[Any, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _values(path: Path) -> dict[str, float]:
+def _json(path: Path) -> Mapping[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{path} is not JSON ({error}): run `dvc repro` to write it again") from None
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no named values: run `dvc repro` to write it again")
+    return content
+
+
+def _trained(path: Path) -> dict[str, Training]:
+    """Read how the network of each fold was trained; a record may be older than some keys."""
+    records = {fold: _mapping(record) for fold, record in _mapping(_json(path).get("training")).items()}
+    return {
+        fold: Training(str(record.get("finished", "")), _mapping(record.get("device")))
+        for fold, record in records.items()
+    }
+
+
+def _values(path: Path) -> dict[str, float]:
+    content = _json(path)
     try:
         return {key: value for key, value in _flat(content).items() if _is_number(value)}
     except OverflowError as error:

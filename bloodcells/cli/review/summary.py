@@ -20,6 +20,7 @@ def summary(review: Review) -> list[str]:
         lines = ["There are no committed results under `metrics/`."]
     what = [*_parameters(review.parameters), *_data(review), *_code(review.code)]
     lines.append(f"**Changed**: {'; '.join(what) or 'no parameter, no data, no code'}.")
+    lines += [_retrained(one) for one in review.datasets if one.retraining.networks]
     lines += _locks(review.locks, review.without_lock)
     for one in review.datasets:
         if one.unchecked:
@@ -28,6 +29,16 @@ def summary(review: Review) -> list[str]:
         if failed:
             lines.append(f"**Checks**: {failed} of {len(one.checks)} failed on {plain(one.name)}.")
     return lines + [f"**Fails**: {plain(why)}." for why in review.failures]
+
+
+def _retrained(one: DatasetReview) -> str:
+    """Return what was trained anew, and where: another machine changes results too, if parameters and code do not."""
+    found = one.retraining
+    text = f"**Retrained**: {counted(found.networks, 'network')} of {plain(one.name)}"
+    if not found.machines:
+        return f"{text}, on the same machine."
+    which = "" if found.elsewhere == found.networks else f"{found.elsewhere} of them "
+    return f"{text}, {which}on another machine ({plain(found.machines.before)} → {plain(found.machines.after)})."
 
 
 def _locks(locks: Sequence[LockStatus], without_lock: Sequence[str]) -> list[str]:

@@ -6,14 +6,16 @@ from bloodcells.cli.review.changes import (
     Change,
     CodeChange,
     DataChange,
+    Retraining,
     changed,
     code_changes,
     data_change,
     differ,
     parameter_changes,
     pin_changes,
+    retraining,
 )
-from bloodcells.cli.review.snapshot import Pin, Results
+from bloodcells.cli.review.snapshot import Pin, Results, Training
 from tests.cli.review.committed import image, predictions
 
 
@@ -124,3 +126,16 @@ def test_results_differ_in_any_of_their_files(other: Results) -> None:
     one = Results(files={"plots/bccd/label_issues.csv": "1"})
     assert not differ(one, Results(files={"plots/bccd/label_issues.csv": "1"}))
     assert differ(one, other)
+
+
+def test_retrained_networks_and_those_on_another_machine() -> None:
+    old, new = {"processor": "A", "threads": 2}, {"processor": "A", "features": ["avx2"], "threads": 2, "gpus": []}
+    faster = {"processor": "B", "features": ["avx2"], "threads": 4, "gpus": ["G"]}
+    base = Results(trained={("a", fold): Training("monday", old) for fold in "0123"})
+    kept = {("a", "0"): Training("monday", old), ("b", "0"): Training("friday", faster)}
+    same = kept | {("a", "1"): Training("friday", new)}  # an earlier record lacks the processor's features
+    assert retraining(base, Results(trained=kept)) == Retraining()
+    assert retraining(base, Results(trained=same)) == Retraining(1)
+    moved = same | {("a", fold): Training("friday", faster) for fold in "23"}
+    machines = Change("machine", "A, 2 threads", "B, G, avx2, 4 threads")
+    assert retraining(base, Results(trained=moved)) == Retraining(3, 2, machines)

@@ -5,7 +5,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from bloodcells.cli.git import Revision
-from bloodcells.cli.review.changes import ABSENT, WHOLE, Change, CodeChange, DataChange
+from bloodcells.cli.review.changes import ABSENT, WHOLE, Change, CodeChange, DataChange, Retraining
 from bloodcells.cli.review.findings import DatasetReview, Picture, Review, compare, failures
 from bloodcells.cli.review.lock_status import LockStatus, Stale
 from bloodcells.cli.review.page import comment, markdown
@@ -82,6 +82,20 @@ def test_the_summary_has_the_verdicts_the_changes_and_what_is_wrong() -> None:
         "- **Stale**: the committed results of `bccd` don't belong to this code.",
         "- **Checks**: 1 of 2 failed on bccd.",
         "- **Fails**: resnet is_bad.",
+    ]
+
+
+def test_the_summary_names_another_machine() -> None:
+    machines = Change("machine", "A, 2 threads", "B_, 4 threads")
+    page = page_of(
+        DatasetReview("a", True, retraining=Retraining(3)),
+        DatasetReview("b", True, retraining=Retraining(3, 3, machines)),
+        DatasetReview("c", True, retraining=Retraining(3, 1, machines)),
+    )
+    assert [line for line in page.replace("\n  ", " ").splitlines() if "Retrained" in line] == [
+        "- **Retrained**: 3 networks of a, on the same machine.",
+        "- **Retrained**: 3 networks of b, on another machine (A, 2 threads → B\\_, 4 threads).",
+        "- **Retrained**: 3 networks of c, 1 of them on another machine (A, 2 threads → B\\_, 4 threads).",
     ]
 
 

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from bloodcells.cli.review.snapshot import Pin, RunCheck, read_snapshot
+from bloodcells.cli.review.snapshot import Pin, RunCheck, Training, read_snapshot
 from bloodcells.core.errors import InputError
-from bloodcells.core.files import write_csv
+from bloodcells.core.files import write_csv, write_json
 from bloodcells.evaluation.checks import COLUMNS, Check, check_table
 from tests.cli.review import committed
 
@@ -58,6 +58,21 @@ def test_checks_of_earlier_revisions_are_read(tree: Path) -> None:
         RunCheck("copies", "0", "0", True),
         RunCheck("pairs", "2", "0", False),
     )
+
+
+@pytest.mark.parametrize("folder", ["report/provenance", "provenance"])
+def test_the_training_of_each_network_is_read(tree: Path, folder: str) -> None:
+    record = {"finished": "2026-11-21", "device": {"processor": "A"}}
+    path = tree / "plots" / "rendered" / folder / "resnet.json"
+    write_json(path, {"training": {"0": record, "1": {"finished": "2026-11-22"}, "2": "?"}})
+    results = read_snapshot(tree, "main").of("rendered")
+    assert results.trained == {
+        ("resnet", "0"): Training("2026-11-21", {"processor": "A"}),
+        ("resnet", "1"): Training("2026-11-22", {}),
+        ("resnet", "2"): Training("", {}),
+    }
+    path.write_text("{")
+    assert len(read_snapshot(tree, "main").of("rendered").unreadable) == 1
 
 
 def test_a_first_commit_has_nothing_yet(tmp_path: Path) -> None:

@@ -191,9 +191,9 @@ def failures(review: Review, min_accuracy: float, requested: Sequence[str]) -> l
 def _not_current(one: LockStatus) -> list[str]:
     what, why = f"the committed results of {one.dataset or one.lock}", []
     if one.failure:
-        why.append(f"DVC can't tell whether {what} belong to this code ({one.lock}): {one.failure}")
+        why.append(f"DVC can't tell whether {what} belong to {one.origin} ({one.lock}): {one.failure}")
     if one.stale:
-        why.append(f"{what} don't belong to this code ({one.lock}): {one.remedy}")
+        why.append(f"{what} don't belong to {one.origin} ({one.lock}): {one.remedy}")
     if one.missing:
         why.append(
             f"of {what} ({one.lock}) these are missing: {named(one.missing, _FEW)}: "

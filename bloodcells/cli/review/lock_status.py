@@ -4,13 +4,14 @@ DVC works on the current folder and its configuration, so this module also runs 
 `python -m bloodcells.cli.review.lock_status FOLDER` prints what DVC finds there as JSON.
 """
 
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ class LockStatus:
     Attributes:
         lock: path of the lock file.
         dataset: its data set.
-        stale: stages that would run again.
+        stale: stages that would run again; for a kept run, those whose committed results are not the ones in the lock.
         failure: DVC's message if it could not tell, otherwise empty.
         missing: outputs that the revision lacks although git had them at the base, or should have them because their
             stage is not stale; the lock itself if it was at the base.
@@ -57,6 +58,11 @@ class LockStatus:
         return self.lock.startswith("locks/")
 
     @property
+    def origin(self) -> str:
+        """What the results must belong to."""
+        return "the lock file of their run" if self.kept else "this code"
+
+    @property
     def remedy(self) -> str:
         """How to make the results again."""
         if self.kept:
@@ -65,7 +71,7 @@ class LockStatus:
 
 
 def lock_status(tree: Path, base: Path, scratch: Path) -> list[LockStatus]:
-    """Check the lock file in the root of a tree, and name the commits behind kept runs under `locks/`.
+    """Check the lock file in the root of a tree, and those of kept runs under `locks/`.
 
     The tree is not a repository and has no cache, like a fresh clone: what lies in a working tree but is not committed
     does not count.
@@ -78,8 +84,7 @@ def lock_status(tree: Path, base: Path, scratch: Path) -> list[LockStatus]:
     lock = tree / "dvc.lock"
     found = [_check(tree, base, scratch / "copy")] if lock.is_file() else []
     for kept in sorted(tree.glob("locks/*/dvc.lock")):
-        dataset = _dataset(kept.with_name("params.yaml"))
-        found.append(LockStatus(str(kept.relative_to(tree)), dataset, made_by=_made_by(tree, dataset)))
+        found.append(_kept(tree, base, kept))
     return found + _removed(tree, base)
 
 
@@ -91,6 +96,25 @@ def _removed(tree: Path, base: Path) -> list[LockStatus]:
         if lock.is_file() and not (tree / path).is_file():
             removed.append(LockStatus(str(path), _dataset(lock.with_name("params.yaml")), missing=(str(path),)))
     return removed
+
+
+def _kept(tree: Path, base: Path, lock: Path) -> LockStatus:
+    """Check the committed results of a kept run against its lock; its code may be older than that of the tree."""
+    dataset = _dataset(lock.with_name("params.yaml"))
+    found = LockStatus(str(lock.relative_to(tree)), dataset, made_by=_made_by(tree, dataset))
+    stale, missing = [], []
+    try:
+        stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
+        outs = [(stage, out["path"], out["md5"]) for stage, block in stages.items() for out in block.get("outs", ())]
+    except (ValueError, yaml.YAMLError, TypeError, KeyError, AttributeError):
+        return replace(found, failure="it is not a lock file of DVC")
+    for stage, path, md5 in outs:
+        if (tree / path).is_file():
+            if hashlib.md5((tree / path).read_bytes(), usedforsecurity=False).hexdigest() != md5:
+                stale.append(Stale(stage, (f"{path} is not the one in the lock",)))
+        elif (base / path).is_file():
+            missing.append(path)
+    return replace(found, stale=tuple(stale), missing=tuple(missing))
 
 
 def _made_by(tree: Path, dataset: str) -> str:

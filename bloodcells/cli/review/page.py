@@ -247,15 +247,16 @@ def _locks(locks: Sequence[LockStatus], without_lock: Sequence[str]) -> list[str
         name = f"**{plain(one.dataset or 'unknown')}** ({code(one.lock)})"
         if one.missing:
             blocks.append(paragraph(f"{name}: **missing**, although git should have them: {_images(one.missing)}"))
-        elif one.kept:
-            made_by = f"commit {code(one.made_by)}" if one.made_by else "an unknown commit"
-            blocks.append(paragraph(f"{name}: a kept run, made by {made_by}. The check does not require it to be new."))
         elif one.failure:
             blocks.append(paragraph(f"{name}: DVC can't tell: {plain(one.failure)}"))
+        elif one.kept and one.current:
+            made_by = f"commit {code(one.made_by)}" if one.made_by else "an unknown commit"
+            blocks.append(paragraph(f"{name}: a kept run, made by {made_by}. Its code may be older."))
         elif one.current:
             blocks.append(f"{name}: yes.")
         if one.stale:
-            blocks.append(paragraph(f"{name}: **no**. These stages would run again:"))
+            what = "Results of these stages were changed" if one.kept else "These stages would run again"
+            blocks.append(paragraph(f"{name}: **no**. {what}:"))
             blocks.append("\n".join(map(item, _stale(one.stale))))
     if locks and without_lock:
         names = join([*map(plain, without_lock)])

@@ -46,8 +46,9 @@ def _locks(locks: Sequence[LockStatus], without_lock: Sequence[str]) -> list[str
         return f"the committed results of {join(list(dict.fromkeys(code(one.dataset or one.lock) for one in which)))}"
 
     lines = []
-    if stale := [one for one in locks if one.stale]:
-        lines.append(f"**Stale**: {of(stale)} don't belong to this code.")
+    for origin in dict.fromkeys(one.origin for one in locks):
+        if stale := [one for one in locks if one.stale and one.origin == origin]:
+            lines.append(f"**Stale**: {of(stale)} don't belong to {origin}.")
     if unknown := [one for one in locks if one.failure]:
         lines.append(f"**Unknown**: DVC can't tell whether {of(unknown)} belong to this code.")
     if missing := [one for one in locks if one.missing]:
@@ -58,7 +59,7 @@ def _locks(locks: Sequence[LockStatus], without_lock: Sequence[str]) -> list[str
     if locks and not lines:
         lines.append("**Up to date**: the committed results belong to this code.")
     for one in locks:
-        if one.kept and not one.missing:
+        if one.kept and one.current:
             lines.append(f"**Kept run**: {of([one])} were made by {_commit(one)}.")
     return lines
 

@@ -104,6 +104,21 @@ def test_a_kept_run_may_be_older_than_the_code_and_names_its_commit(tree: Path, 
     assert (kept.kept, kept.current) == (True, True)
 
 
+def test_changed_and_deleted_results_of_a_kept_run(tree: Path, tmp_path: Path) -> None:
+    keep_run(tree, "0" * 40)
+    base = shutil.copytree(tree, tmp_path / "base")
+    (tree / "dvc.lock").unlink()
+    (base / "dvc.lock").unlink()
+    (tree / METRICS).write_text("{}\n")
+    (kept,) = lock_status(tree, base, tmp_path)
+    assert kept.stale == (Stale("evaluate", (f"{METRICS} is not the one in the lock",)),)
+    (tree / METRICS).unlink()
+    (kept,) = lock_status(tree, base, tmp_path)
+    assert (kept.stale, kept.missing) == ((), (METRICS,))
+    (tree / "locks" / "bccd" / "dvc.lock").write_text("stages: [\n")
+    assert "not a lock file" in lock_status(tree, base, tmp_path)[0].failure
+
+
 def test_a_kept_run_without_provenance_is_of_an_unknown_commit(tree: Path, tmp_path: Path) -> None:
     keep_run(tree)
     assert lock_status(tree, tree, tmp_path)[1].made_by == ""

@@ -293,6 +293,23 @@ def test_missing_results_are_named_and_nothing_is_called_up_to_date() -> None:
     assert "plots/rendered/e.csv and 2 more: restore them from the base, or run `dvc repro`, and commit" in why
 
 
+def test_a_kept_run_names_its_commit_and_its_changed_results() -> None:
+    default, lock = LockStatus("dvc.lock", "rendered"), "locks/bccd/dvc.lock"
+    page = markdown(replace(EMPTY, locks=[default, LockStatus(lock, "bccd", made_by="0f08bb0")]))
+    assert "- **Kept run**: the committed results of `bccd` were made by commit `0f08bb0`." in page
+    assert "a kept run, made by commit `0f08bb0`. Its code may be older." in " ".join(page.split())
+    review = replace(
+        EMPTY, locks=[default, LockStatus(lock, "bccd", (Stale("compare", ("x.csv",)),), made_by="0f08bb0")]
+    )
+    page = markdown(review)
+    assert "- **Stale**: the committed results of `bccd` don't belong to the lock file of" in page
+    assert "**no**. Results of these stages were changed:\n\n- compare: x.csv" in page
+    (why,) = failures(review, 0.8, ("stale",))
+    assert why.startswith(
+        "the committed results of bccd don't belong to the lock file of their run (locks/bccd/dvc.lock)"
+    )
+
+
 def test_what_dvc_cannot_tell_is_not_called_stale() -> None:
     failed = LockStatus("dvc.lock", "rendered", failure="dvc.yaml is invalid")
     review = replace(EMPTY, locks=[failed])

@@ -34,9 +34,9 @@ def repository(start: Path) -> Path:
     """
     result = _git(start, "rev-parse", "--show-toplevel")
     if result.returncode:
-        said = result.stderr.decode(errors="replace").strip()
-        if "safe.directory" in said:  # another user's clone: git's own message has the remedy
-            raise InputError(said.removeprefix("fatal: "))
+        message = result.stderr.decode(errors="replace").strip()
+        if "safe.directory" in message:  # another user's clone: git's own message has the remedy
+            raise InputError(message.removeprefix("fatal: "))
         raise InputError(f"{start.resolve()} is not in a git repository: run this in a clone of the project")
     return Path(result.stdout.decode().rstrip("\n"))
 
@@ -120,9 +120,9 @@ def lay_out(root: Path, which: Revision, folder: Path) -> None:
 def _must(which: Revision, ended: subprocess.CompletedProcess[bytes]) -> bytes:
     """Return git's output, or raise InputError if it failed."""
     if ended.returncode:
-        said = ended.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
+        message = ended.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
         raise InputError(
-            f"git can't lay out the files of {which.name}: {said[0]}; `git fsck` checks this clone, "
+            f"git can't lay out the files of {which.name}: {message[0]}; `git fsck` checks this clone, "
             "a fresh one may help"
         )
     return ended.stdout

@@ -65,10 +65,10 @@ def points(share: float) -> str:
 
 def probability(p: float) -> str:
     """Return a p value with enough digits to show on which side of `LEVEL` it is."""
-    return "< 0.001" if p < 0.001 else beside(p, LEVEL)
+    return "< 0.001" if p < 0.001 else distinct(p, LEVEL)
 
 
-def beside(number: float, limit: float) -> str:
+def distinct(number: float, limit: float) -> str:
     """Return a number with three digits, or as many as it takes to differ from a limit that it does not equal."""
     digits = next((many for many in range(3, 17) if round(number, many) != limit), 3)
     return f"{number:.{digits}f}"

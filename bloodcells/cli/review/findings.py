@@ -16,10 +16,10 @@ from bloodcells.cli.review.changes import (
     retraining,
     side_by_side,
 )
-from bloodcells.cli.review.escape import beside, named
+from bloodcells.cli.review.escape import distinct, named
 from bloodcells.cli.review.lock_status import LockStatus
 from bloodcells.cli.review.snapshot import Results, RunCheck, Snapshot
-from bloodcells.cli.review.verdicts import Judgement, Verdict, moved, verdicts
+from bloodcells.cli.review.verdicts import Judgment, Verdict, moved, verdicts
 from bloodcells.reporting.markdown import join
 
 
@@ -163,14 +163,14 @@ def failures(review: Review, min_accuracy: float, requested: Sequence[str]) -> l
         for verdict in one.verdicts:
             which = f"{verdict.model} on {one.name}"
             if verdict.interval and verdict.interval[0] < min_accuracy:
-                low = beside(verdict.interval[0], min_accuracy)
+                low = distinct(verdict.interval[0], min_accuracy)
                 why.append(
                     f"{which}: the lower bound of its accuracy is {low}, below {min_accuracy} "
                     "(review.min_accuracy in params.yaml)"
                 )
-            if verdict.interval is None and verdict.judgement is Judgement.UNCOMPARABLE:
+            if verdict.interval is None and verdict.judgment is Judgment.UNCOMPARABLE:
                 why.append(f"{which}: its predictions can't be read")
-            if "worse" in requested and verdict.judgement is Judgement.WORSE:
+            if "worse" in requested and verdict.judgment is Judgment.WORSE:
                 why.append(f"{which} got worse")
         if "checks" in requested:
             why += [f"{one.name}: a check failed: {check.description}" for check in one.checks if not check.passed]

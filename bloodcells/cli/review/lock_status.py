@@ -73,8 +73,8 @@ class LockStatus:
 def lock_status(tree: Path, base: Path, scratch: Path) -> list[LockStatus]:
     """Check the lock file in the root of a tree, and those of kept runs under `locks/`.
 
-    The tree is not a repository and has no cache, like a fresh clone: what lies in a working tree but is not committed
-    does not count.
+    The tree is not a repository and has no cache, like a fresh clone: files of a working tree that git does not track
+    do not count.
 
     Args:
         tree: the files of a revision.
@@ -89,7 +89,7 @@ def lock_status(tree: Path, base: Path, scratch: Path) -> list[LockStatus]:
 
 
 def _removed(tree: Path, base: Path) -> list[LockStatus]:
-    """Return the locks that the base had and the tree lacks: nothing can be said about their results any more."""
+    """Return the locks that the base had and the tree lacks: their results can't be checked any more."""
     removed = []
     for lock in (base / "dvc.lock", *sorted(base.glob("locks/*/dvc.lock"))):
         path = lock.relative_to(base)
@@ -174,7 +174,7 @@ def _dataset(params: Path) -> str:
     try:
         return str(yaml.safe_load(params.read_text(encoding="utf-8"))["dataset"])
     except (OSError, ValueError, yaml.YAMLError, TypeError, KeyError):
-        return ""  # DVC will say what is wrong
+        return ""  # DVC reports what is wrong
 
 
 def _reasons(changes: Sequence[Any]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from bloodcells.cli.review.escape import code, counted, figure, folded, named, p
 from bloodcells.cli.review.findings import DatasetReview, Review
 from bloodcells.cli.review.lock_status import LockStatus, Stale
 from bloodcells.cli.review.summary import summary
-from bloodcells.cli.review.verdicts import SIGNS, Flip, Judgement, Verdict
+from bloodcells.cli.review.verdicts import SIGNS, Flip, Judgment, Verdict
 from bloodcells.evaluation.paired_tests import LEVEL
 from bloodcells.reporting.markdown import interval, item, join, paragraph, table
 
@@ -37,13 +37,13 @@ def markdown(review: Review) -> str:
         f"# Review: {_revision(review.head)} against {_revision(review.base)}",
         "\n".join(map(item, summary(review))),
     ]
-    for title, (told, else_told) in sections.items():
-        blocks += [f"## {title}", *(told or [else_told])]
+    for title, (content, otherwise) in sections.items():
+        blocks += [f"## {title}", *(content or [otherwise])]
     return "\n\n".join(blocks) + "\n"
 
 
 def comment(page: str) -> str:
-    """Return a page without its pictures, cut to what a comment on GitHub can hold."""
+    """Return a page without its pictures, cut to the size of a comment on GitHub."""
     lines = [line for line in page.splitlines(keepends=True) if not line.startswith("![")]
     text = "".join(lines)
     if len(text.encode()) <= _COMMENT:
@@ -56,7 +56,7 @@ def comment(page: str) -> str:
         kept += line
     if kept.count("<details>") > kept.count("</details>"):
         kept += "\n</details>\n"
-    return kept + "\n**Cut here**, because a comment can hold no more: the page of the run has the whole review.\n"
+    return kept + "\n**Cut here**, because a comment can't be longer: the page of the run has the whole review.\n"
 
 
 def _revision(which: Revision) -> str:
@@ -97,13 +97,13 @@ def _verdicts(datasets: Sequence[DatasetReview]) -> list[str]:
 
 
 def _is_tested(verdict: Verdict) -> bool:
-    return verdict.compared is not None and verdict.judgement is not Judgement.SAME
+    return verdict.compared is not None and verdict.judgment is not Judgment.SAME
 
 
 def _verdict_table(verdicts: Sequence[Verdict]) -> str:
     head, rows = (
         ["model", "verdict"],
-        [[plain(one.model), f"{SIGNS[one.judgement]} {one.judgement}"] for one in verdicts],
+        [[plain(one.model), f"{SIGNS[one.judgment]} {one.judgment}"] for one in verdicts],
     )
     if any(map(_is_tested, verdicts)):
         head += ["points (95 % interval)", "p", "flipped"]
@@ -113,7 +113,7 @@ def _verdict_table(verdicts: Sequence[Verdict]) -> str:
 
 def _compared(verdict: Verdict) -> list[str]:
     one = verdict.compared
-    if one is None or verdict.judgement is Judgement.SAME:
+    if one is None or verdict.judgment is Judgment.SAME:
         return ["", "", ""]
     difference = f"{points(one.difference)} ({points(one.low)} to {points(one.high)})"
     return [difference, probability(one.p), f"+{one.only_second} −{one.only_first}"]
@@ -123,7 +123,7 @@ def _notes(one: DatasetReview) -> list[str]:
     relabeled = max((verdict.relabeled for verdict in one.verdicts), default=0)
     notes = []
     compared = [verdict for verdict in one.verdicts if verdict.compared]
-    if len({(verdict.added, verdict.removed) for verdict in compared}) > 1:  # otherwise the section on data says it
+    if len({(verdict.added, verdict.removed) for verdict in compared}) > 1:  # otherwise the section on data has it
         notes += [
             f"**{plain(verdict.model)}** is tested on other cells than at the base: {verdict.added} more and "
             f"{verdict.removed} fewer."
@@ -132,7 +132,7 @@ def _notes(one: DatasetReview) -> list[str]:
         ]
     if relabeled:
         notes.append(f"Left out: {counted(relabeled, 'cell')} with another label than at the base.")
-    if one.moved and all(verdict.judgement is Judgement.SAME for verdict in one.verdicts):
+    if one.moved and all(verdict.judgment is Judgment.SAME for verdict in one.verdicts):
         notes.append(f"No prediction changed; probabilities changed by at most {one.moved:.4f}.")
     return notes + [plain(why) for why in one.unreadable]
 
@@ -140,8 +140,8 @@ def _notes(one: DatasetReview) -> list[str]:
 def _flips(dataset: str, verdict: Verdict) -> str:
     lines = _kinds("now correct", verdict.fixed, "before", lambda flip: flip.before)
     lines += _kinds("now wrong", verdict.broken, "now", lambda flip: flip.after)
-    told = f"{verdict.model} on {dataset}: {len(verdict.fixed)} now correct, {len(verdict.broken)} now wrong"
-    return folded(told, "\n".join(map(item, lines)))
+    title = f"{verdict.model} on {dataset}: {len(verdict.fixed)} now correct, {len(verdict.broken)} now wrong"
+    return folded(title, "\n".join(map(item, lines)))
 
 
 def _kinds(what: str, flips: Sequence[Flip], when: str, wrong: Callable[[Flip], str]) -> list[str]:
@@ -157,23 +157,23 @@ def _kinds(what: str, flips: Sequence[Flip], when: str, wrong: Callable[[Flip], 
 
 def _parameters(by_file: Mapping[str, Sequence[Change]]) -> list[str]:
     blocks: list[str] = []
-    told: list[Sequence[Change]] = []
+    shown: list[Sequence[Change]] = []
     for file, changes in by_file.items():
         if changes and changes[0].name == WHOLE:
             blocks.append(f"{code(file)} is {'new' if changes[0].before is ABSENT else 'removed'}.")
-        elif changes and changes in told:
+        elif changes and changes in shown:
             blocks.append(f"The same in {code(file)}.")
         elif changes:
             blocks += [f"{code(file)}:", _changes("parameter", changes)]
-            told.append(changes)
+            shown.append(changes)
     return blocks
 
 
 def _data(review: Review) -> list[str]:
     blocks = ["The pin of the real data in `data.dvc` changed:", _changes("pin", review.pin)] if review.pin else []
     for one in review.datasets:
-        told = _of_data(one.data)
-        blocks += [f"**{plain(one.name)}**:", *told] if told else []
+        changes = _of_data(one.data)
+        blocks += [f"**{plain(one.name)}**:", *changes] if changes else []
     return blocks
 
 
@@ -192,8 +192,8 @@ def _of_data(data: DataChange) -> list[str]:
             block = _first(["image", "labels", "reason"], cells, names=3)
             blocks.append(folded(f"{counted(len(rows), 'row')} {what}", block))
     if data.relabeled:
-        told = f"{counted(len(data.relabeled), 'cell')} with another label"
-        blocks += [f"{told}:", _long(told, _changes("image", data.relabeled), data.relabeled)]
+        title = f"{counted(len(data.relabeled), 'cell')} with another label"
+        blocks += [f"{title}:", _long(title, _changes("image", data.relabeled), data.relabeled)]
     if data.moved:
         blocks.append(f"{counted(data.moved, 'cell')} tested in another fold.")
     return blocks
@@ -318,6 +318,6 @@ def _images(names: Sequence[str]) -> str:
     return named([*map(code, names)], _MOST)
 
 
-def _long(told: str, block: str, rows: Sequence[object]) -> str:
+def _long(title: str, block: str, rows: Sequence[object]) -> str:
     """Collapse a block that has many rows."""
-    return folded(told, block) if len(rows) > _FEW else block
+    return folded(title, block) if len(rows) > _FEW else block

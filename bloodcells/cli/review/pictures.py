@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from bloodcells.cli.review.findings import DatasetReview, Picture
 from bloodcells.cli.review.snapshot import Results
-from bloodcells.cli.review.verdicts import Judgement
+from bloodcells.cli.review.verdicts import Judgment
 from bloodcells.evaluation.intervals import wilson
 from bloodcells.reporting.vega import TEMPLATES, draw_chart
 
@@ -33,7 +33,7 @@ def draw(page: Path, root: Path, one: DatasetReview, base: Results, head: Result
 
 def _charts(one: DatasetReview, sides: dict[str, Results]) -> Iterator[tuple[str, str, str, Rows]]:
     """Yield name, template, title and rows of each chart of something that changed."""
-    changed = [verdict.model for verdict in one.verdicts if verdict.judgement is not Judgement.SAME]
+    changed = [verdict.model for verdict in one.verdicts if verdict.judgment is not Judgment.SAME]
     if changed and any(side.predictions for side in sides.values()):
         yield "accuracy", "accuracy", "Accuracy", _accuracy([verdict.model for verdict in one.verdicts], sides)
         for model in changed:

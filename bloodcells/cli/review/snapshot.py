@@ -187,7 +187,7 @@ def _pin(path: Path) -> Pin | None:
 def _stages(pipeline: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """Return the dependencies of each stage; one with options is a mapping of its path.
 
-    A malformed stage has none: DVC will say what is wrong with it.
+    A malformed stage has none: DVC reports what is wrong with it.
     """
     stages = {}
     for name, block in _mapping(pipeline.get("stages")).items():

@@ -6,10 +6,10 @@ from bloodcells.cli.review.changes import ABSENT, WHOLE, Change, CodeChange, Dat
 from bloodcells.cli.review.escape import code, counted, named, plain, points, value
 from bloodcells.cli.review.findings import DatasetReview, Review
 from bloodcells.cli.review.lock_status import LockStatus
-from bloodcells.cli.review.verdicts import SIGNS, Judgement, Verdict
+from bloodcells.cli.review.verdicts import SIGNS, Judgment, Verdict
 from bloodcells.reporting.markdown import join
 
-_STRONG = (Judgement.WORSE, Judgement.BETTER)
+_STRONG = (Judgment.WORSE, Judgment.BETTER)
 _FEW = 3
 
 
@@ -69,52 +69,52 @@ def _commit(one: LockStatus) -> str:
 
 
 def _verdicts(one: DatasetReview) -> str:
-    """Return the judgements of all models, the most important ones first."""
+    """Return the judgments of all models, the most important ones first."""
     if not one.changed:
         return "no result changed"
-    models: dict[Judgement, list[str]] = {}
+    models: dict[Judgment, list[str]] = {}
     for verdict in one.verdicts:
-        models.setdefault(verdict.judgement, []).append(_model(verdict))
-    order = sorted(models, key=[*_STRONG, *(other for other in Judgement if other not in _STRONG)].index)
-    return "; ".join(f"{join(models[judgement])} {_judgement(judgement)}" for judgement in order) or "no predictions"
+        models.setdefault(verdict.judgment, []).append(_model(verdict))
+    order = sorted(models, key=[*_STRONG, *(other for other in Judgment if other not in _STRONG)].index)
+    return "; ".join(f"{join(models[judgment])} {_judgment(judgment)}" for judgment in order) or "no predictions"
 
 
 def _model(verdict: Verdict) -> str:
-    if verdict.compared and verdict.judgement in _STRONG:
+    if verdict.compared and verdict.judgment in _STRONG:
         return f"{plain(verdict.model)} ({points(verdict.compared.difference)} points)"
     return plain(verdict.model)
 
 
-def _judgement(judgement: Judgement) -> str:
-    text = f"{SIGNS[judgement]} {judgement}"
-    return f"**{text}**" if judgement in _STRONG else text
+def _judgment(judgment: Judgment) -> str:
+    text = f"{SIGNS[judgment]} {judgment}"
+    return f"**{text}**" if judgment in _STRONG else text
 
 
 def _parameters(by_file: Mapping[str, Sequence[Change]]) -> list[str]:
     """Name parameters of the root one by one if they are few, and count those of kept runs."""
-    told: list[str] = []
+    texts: list[str] = []
     for file, changes in by_file.items():
         if changes and changes[0].name == WHOLE:
-            told.append(f"{code(file)} is {'new' if changes[0].before is ABSENT else 'removed'}")
+            texts.append(f"{code(file)} is {'new' if changes[0].before is ABSENT else 'removed'}")
         elif changes and file != "params.yaml":
-            told.append(f"{counted(len(changes), 'parameter')} of {code(file)}")
+            texts.append(f"{counted(len(changes), 'parameter')} of {code(file)}")
         elif len(changes) > _FEW:
-            told.append(counted(len(changes), "parameter"))
+            texts.append(counted(len(changes), "parameter"))
         else:
-            told += [f"{code(one.name)} {value(one.before)} → {value(one.after)}" for one in changes]
-    return told
+            texts += [f"{code(one.name)} {value(one.before)} → {value(one.after)}" for one in changes]
+    return texts
 
 
 def _data(review: Review) -> list[str]:
-    told = ["the pin of the real data"] if review.pin else []
+    texts = ["the pin of the real data"] if review.pin else []
     for one in review.datasets:
         parts = [
             f"{does} {join(amounts)}"
             for does, figures in _of_data(one.data).items()
             if (amounts := [f"{counted(number, what)} {how}" for number, what, how in figures if number])
         ]
-        told += [f"{plain(one.name)} {join(parts)}"] if parts else []
-    return told
+        texts += [f"{plain(one.name)} {join(parts)}"] if parts else []
+    return texts
 
 
 def _of_data(data: DataChange) -> dict[str, list[tuple[int, str, str]]]:

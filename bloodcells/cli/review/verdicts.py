@@ -11,7 +11,7 @@ from bloodcells.evaluation.paired_tests import LEVEL, Paired, compare_paired, ho
 from bloodcells.inference.predictions import Predictions
 
 
-class Judgement(StrEnum):
+class Judgment(StrEnum):
     """The verdict on a model, in words."""
 
     BETTER = "better"
@@ -24,20 +24,20 @@ class Judgement(StrEnum):
 
 
 SIGNS = {
-    Judgement.BETTER: "▲",
-    Judgement.WORSE: "▼",
-    Judgement.NOISE: "≈",
-    Judgement.SAME: "=",
-    Judgement.NEW: "+",
-    Judgement.REMOVED: "×",
-    Judgement.UNCOMPARABLE: "?",
+    Judgment.BETTER: "▲",
+    Judgment.WORSE: "▼",
+    Judgment.NOISE: "≈",
+    Judgment.SAME: "=",
+    Judgment.NEW: "+",
+    Judgment.REMOVED: "×",
+    Judgment.UNCOMPARABLE: "?",
 }
-"""A sign before each judgement, so that none is told by color alone."""
+"""A sign before each judgment, so that color is not all that distinguishes them."""
 
 
 @dataclass(frozen=True)
 class Flip:
-    """A cell that only one of the revisions gets right: its image, its label, and both predictions."""
+    """A cell that only one of the revisions predicts correctly: its image, its label, and both predictions."""
 
     image: str
     label: str
@@ -47,21 +47,21 @@ class Flip:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The judgement of one model, and its grounds.
+    """The judgment of one model, and its grounds.
 
     Attributes:
         model: its name.
-        judgement: in words.
+        judgment: in words.
         compared: the paired comparison, head minus base, whose p is adjusted for the models tested; None if the two
             can't be compared.
         relabeled: cells that are left out because their label changed.
         added, removed: cells that only the head predicted, or only the base.
-        fixed, broken: cells that only the head gets right, or only the base.
+        fixed, broken: cells that only the head predicts correctly, or only the base.
         interval: 95 % Wilson interval of the head's accuracy on all cells that it predicted; None if it predicted none.
     """
 
     model: str
-    judgement: Judgement
+    judgment: Judgment
     compared: Paired | None = None
     relabeled: int = 0
     added: int = 0
@@ -95,10 +95,10 @@ def verdicts(
     models = [name for name in order if name in found]
     models += sorted(found - {*models})
     judged = [_judge(name, base.get(name), head.get(name), name in unreadable, resamples, seed) for name in models]
-    tested = [place for place, one in enumerate(judged) if one.judgement is Judgement.NOISE]
+    tested = [place for place, one in enumerate(judged) if one.judgment is Judgment.NOISE]
     for place, p in zip(tested, holm([_compared(judged[place]).p for place in tested]), strict=True):
         compared = replace(_compared(judged[place]), p=p)
-        judged[place] = replace(judged[place], compared=compared, judgement=_of(compared))
+        judged[place] = replace(judged[place], compared=compared, judgment=_of(compared))
     return judged
 
 
@@ -107,10 +107,10 @@ def _compared(verdict: Verdict) -> Paired:
     return verdict.compared
 
 
-def _of(compared: Paired) -> Judgement:
+def _of(compared: Paired) -> Judgment:
     if compared.p >= LEVEL:
-        return Judgement.NOISE
-    return Judgement.BETTER if compared.difference > 0 else Judgement.WORSE
+        return Judgment.NOISE
+    return Judgment.BETTER if compared.difference > 0 else Judgment.WORSE
 
 
 def _judge(
@@ -119,15 +119,15 @@ def _judge(
     """Judge one model; if its predictions changed, as within noise until all models are tested together."""
     interval = None if head is None else wilson(int(head.correct.sum()), len(head.actual))
     if unreadable:
-        return Verdict(model, Judgement.UNCOMPARABLE, interval=interval)
+        return Verdict(model, Judgment.UNCOMPARABLE, interval=interval)
     if base is None or head is None:
-        return Verdict(model, Judgement.NEW if base is None else Judgement.REMOVED, interval=interval)
+        return Verdict(model, Judgment.NEW if base is None else Judgment.REMOVED, interval=interval)
     position = {image: place for place, image in enumerate(base.images)}
     both = [(position[image], place) for place, image in enumerate(head.images) if image in position]
     alike = [(old, new) for old, new in both if base.actual[old] == head.actual[new]]
     relabeled, added, removed = len(both) - len(alike), len(head.images) - len(both), len(base.images) - len(both)
     if not alike:
-        return Verdict(model, Judgement.UNCOMPARABLE, None, relabeled, added, removed, interval=interval)
+        return Verdict(model, Judgment.UNCOMPARABLE, None, relabeled, added, removed, interval=interval)
     fixed: list[Flip] = []
     broken: list[Flip] = []
     for old, new in alike:
@@ -139,7 +139,7 @@ def _judge(
     same = all(base.predicted[old] == head.predicted[new] for old, new in alike)
     return Verdict(
         model,
-        Judgement.SAME if same else Judgement.NOISE,
+        Judgment.SAME if same else Judgment.NOISE,
         compare_paired(base, head, resamples, seed),
         relabeled,
         added,

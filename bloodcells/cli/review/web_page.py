@@ -8,12 +8,12 @@ from urllib.parse import unquote
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from bloodcells.cli.review.verdicts import SIGNS, Judgement
+from bloodcells.cli.review.verdicts import SIGNS, Judgment
 from bloodcells.reporting.pages import render
 
 _TINTED = {
-    SIGNS[judgement]: name
-    for judgement, name in ((Judgement.BETTER, "better"), (Judgement.WORSE, "worse"), (Judgement.NOISE, "noise"))
+    SIGNS[judgment]: name
+    for judgment, name in ((Judgment.BETTER, "better"), (Judgment.WORSE, "worse"), (Judgment.NOISE, "noise"))
 }
 
 
@@ -43,7 +43,7 @@ def _embed(image: Token, pictures: Mapping[str, bytes]) -> None:
 
 
 def _tint(tokens: Sequence[Token]) -> None:
-    """Give table cells and bold text that begin with a judgement's sign a CSS class."""
+    """Give table cells and bold text that begin with a judgment's sign a CSS class."""
     for opening, content in pairwise(tokens):
         if opening.type in ("td_open", "strong_open") and content.content[:1] in _TINTED:
             opening.attrSet("class", _TINTED[content.content[:1]])

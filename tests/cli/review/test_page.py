@@ -10,7 +10,7 @@ from bloodcells.cli.review.findings import DatasetReview, Picture, Review, compa
 from bloodcells.cli.review.lock_status import LockStatus, Stale
 from bloodcells.cli.review.page import comment, markdown
 from bloodcells.cli.review.snapshot import Results, RunCheck, Snapshot
-from bloodcells.cli.review.verdicts import Flip, Judgement, Verdict
+from bloodcells.cli.review.verdicts import Flip, Judgment, Verdict
 from bloodcells.cli.review.web_page import web_page
 from bloodcells.evaluation.metrics import headline
 from bloodcells.inference.predictions import Predictions
@@ -229,7 +229,7 @@ def test_a_comment_has_no_pictures_and_is_cut_to_the_limit() -> None:
     assert comment(short) == short.replace("![Accuracy](a.png)\n", "")
     flips = [Flip(image(n), "monocyte", "eosinophil" + "é" * (n % 7), "monocyte") for n in range(2000)]
     kinds = tuple(replace(flip, label=f"{flip.label}{n}") for n, flip in enumerate(flips))
-    long = page_of(DatasetReview("bccd", True, [Verdict("a", Judgement.NOISE, fixed=kinds)]))
+    long = page_of(DatasetReview("bccd", True, [Verdict("a", Judgment.NOISE, fixed=kinds)]))
     text = comment(long)
     assert len(long.encode()) > 65536
     assert 59000 < len(text.encode()) < 60500
@@ -378,22 +378,22 @@ def test_lines_fit_a_terminal_and_folds_and_tables_render() -> None:
 
 
 @pytest.mark.parametrize(
-    ("judgement", "interval", "requested", "expected"),
+    ("judgment", "interval", "requested", "expected"),
     [
-        (Judgement.WORSE, (0.9, 1.0), (), None),
-        (Judgement.WORSE, (0.9, 1.0), ("worse",), "a on bccd got worse"),
-        (Judgement.NOISE, (0.9, 1.0), ("worse",), None),
-        (Judgement.BETTER, (0.79, 0.9), (), "0.790, below 0.8"),
-        (Judgement.BETTER, (0.79996, 0.9), (), "0.79996, below 0.8"),
-        (Judgement.BETTER, (0.8, 0.9), (), None),
-        (Judgement.REMOVED, None, (), None),
-        (Judgement.UNCOMPARABLE, None, (), "its predictions can't be read"),
+        (Judgment.WORSE, (0.9, 1.0), (), None),
+        (Judgment.WORSE, (0.9, 1.0), ("worse",), "a on bccd got worse"),
+        (Judgment.NOISE, (0.9, 1.0), ("worse",), None),
+        (Judgment.BETTER, (0.79, 0.9), (), "0.790, below 0.8"),
+        (Judgment.BETTER, (0.79996, 0.9), (), "0.79996, below 0.8"),
+        (Judgment.BETTER, (0.8, 0.9), (), None),
+        (Judgment.REMOVED, None, (), None),
+        (Judgment.UNCOMPARABLE, None, (), "its predictions can't be read"),
     ],
 )
 def test_why_a_review_fails(
-    judgement: Judgement, interval: tuple[float, float] | None, requested: tuple[str, ...], expected: str | None
+    judgment: Judgment, interval: tuple[float, float] | None, requested: tuple[str, ...], expected: str | None
 ) -> None:
-    one = DatasetReview("bccd", True, [Verdict("a", judgement, interval=interval)])
+    one = DatasetReview("bccd", True, [Verdict("a", judgment, interval=interval)])
     why = failures(replace(EMPTY, datasets=[one]), 0.8, requested)
     assert (len(why), expected in "".join(why)) == (1, True) if expected else why == []
 

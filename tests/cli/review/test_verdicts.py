@@ -1,7 +1,7 @@
 import pytest
 from scipy.stats import binomtest
 
-from bloodcells.cli.review.verdicts import Flip, Judgement, Verdict, moved, verdicts
+from bloodcells.cli.review.verdicts import Flip, Judgment, Verdict, moved, verdicts
 from bloodcells.inference.predictions import Predictions
 from tests.cli.review.committed import CELLS, image, predictions
 
@@ -14,28 +14,28 @@ def judge(
     return verdicts(base, head, frozenset(unreadable), ORDER, resamples=500, seed=1)
 
 
-def judgement(base: Predictions, head: Predictions) -> Judgement:
-    return judge({"resnet": base}, {"resnet": head})[0].judgement
+def judgment(base: Predictions, head: Predictions) -> Judgment:
+    return judge({"resnet": base}, {"resnet": head})[0].judgment
 
 
 def test_better_worse_and_within_noise() -> None:
-    assert judgement(predictions(wrong=range(10)), predictions()) is Judgement.BETTER
-    assert judgement(predictions(), predictions(wrong=range(10))) is Judgement.WORSE
-    assert judgement(predictions(wrong=range(10)), predictions(wrong=range(5, 15))) is Judgement.NOISE
-    assert judgement(predictions(wrong=range(5)), predictions()) is Judgement.NOISE  # p = 1/16
+    assert judgment(predictions(wrong=range(10)), predictions()) is Judgment.BETTER
+    assert judgment(predictions(), predictions(wrong=range(10))) is Judgment.WORSE
+    assert judgment(predictions(wrong=range(10)), predictions(wrong=range(5, 15))) is Judgment.NOISE
+    assert judgment(predictions(wrong=range(5)), predictions()) is Judgment.NOISE  # p = 1/16
 
 
 def test_six_cells_to_none_are_the_fewest_that_are_significant() -> None:
     assert binomtest(0, 6).pvalue < 0.05 < binomtest(0, 5).pvalue
-    assert judgement(predictions(wrong=range(6)), predictions()) is Judgement.BETTER
+    assert judgment(predictions(wrong=range(6)), predictions()) is Judgment.BETTER
 
 
 def test_holm_corrects_for_the_models_whose_predictions_changed() -> None:
     base = {"resnet": predictions(wrong=range(6)), "efficientnet": predictions(), "alexnet": predictions()}
     alone = judge(base, base | {"resnet": predictions()})
-    assert [one.judgement for one in alone] == [Judgement.BETTER, Judgement.SAME, Judgement.SAME]
+    assert [one.judgment for one in alone] == [Judgment.BETTER, Judgment.SAME, Judgment.SAME]
     together = judge(base, base | {"resnet": predictions(), "efficientnet": predictions(wrong=[1])})
-    assert [one.judgement for one in together] == [Judgement.NOISE, Judgement.NOISE, Judgement.SAME]
+    assert [one.judgment for one in together] == [Judgment.NOISE, Judgment.NOISE, Judgment.SAME]
     assert together[0].compared and together[0].compared.p == pytest.approx(2 * binomtest(0, 6).pvalue)
 
 
@@ -51,34 +51,34 @@ def test_only_cells_that_both_predicted_count() -> None:
     base, head = predictions(wrong=range(10), numbers=range(50)), predictions(numbers=range(20, 80))
     (verdict,) = judge({"resnet": base}, {"resnet": head})
     assert verdict.compared and verdict.compared.cells == 30
-    assert verdict.judgement is Judgement.SAME
+    assert verdict.judgment is Judgment.SAME
     assert verdict.interval is not None  # that of all cells of the head
-    assert judgement(predictions(numbers=range(10)), predictions(numbers=range(10, 20))) is Judgement.UNCOMPARABLE
+    assert judgment(predictions(numbers=range(10)), predictions(numbers=range(10, 20))) is Judgment.UNCOMPARABLE
 
 
 def test_relabeled_cells_are_left_out_and_counted() -> None:
     relabeled = dict.fromkeys(range(0, 40, 4), 3)
     (verdict,) = judge({"resnet": predictions(wrong=range(0, 40, 4))}, {"resnet": predictions(labels=relabeled)})
     assert verdict.relabeled == 10
-    assert verdict.judgement is Judgement.SAME
+    assert verdict.judgment is Judgment.SAME
     assert verdict.compared and verdict.compared.cells == CELLS - 10
 
 
 def test_models_that_are_new_removed_or_unreadable_and_their_order() -> None:
     p = predictions()
     judged = judge({"old": p, "alexnet": p}, {"new": p, "alexnet": p}, unreadable=("broken",))
-    assert [(one.model, one.judgement) for one in judged] == [
-        ("alexnet", Judgement.SAME),
-        ("broken", Judgement.UNCOMPARABLE),
-        ("new", Judgement.NEW),
-        ("old", Judgement.REMOVED),
+    assert [(one.model, one.judgment) for one in judged] == [
+        ("alexnet", Judgment.SAME),
+        ("broken", Judgment.UNCOMPARABLE),
+        ("new", Judgment.NEW),
+        ("old", Judgment.REMOVED),
     ]
     assert judged[1].interval is None
 
 
 def test_a_model_with_an_unreadable_table_is_never_called_new() -> None:
     (verdict,) = judge({}, {"resnet": predictions()}, unreadable=("resnet",))
-    assert verdict.judgement is Judgement.UNCOMPARABLE
+    assert verdict.judgment is Judgment.UNCOMPARABLE
     assert verdict.interval is not None
 
 

@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+import numpy as np
+
 from bloodcells.cli.review.findings import DatasetReview, Picture
 from bloodcells.cli.review.snapshot import Results
 from bloodcells.cli.review.verdicts import Judgment
+from bloodcells.evaluation.comparison import MAJORITY_CLASS
 from bloodcells.evaluation.intervals import wilson
 from bloodcells.reporting.vega import TEMPLATES, draw_chart
 
@@ -45,16 +48,21 @@ def _charts(one: DatasetReview, sides: dict[str, Results]) -> Iterator[tuple[str
 
 
 def _accuracy(models: list[str], sides: dict[str, Results]) -> Rows:
-    rows: Rows = []
+    counts = []
     for model in models:
         for rev, side in sides.items():
             if p := side.predictions.get(model):
-                correct, cells = int(p.correct.sum()), len(p.actual)
-                low, high = wilson(correct, cells)
-                rows.append(
-                    {"rev": rev, "model": model, "kind": "model", "correct": correct, "cells": cells}
-                    | {"accuracy": correct / cells, "accuracy_low": low, "accuracy_high": high}
-                )
+                counts.append((rev, model, "model", int(p.correct.sum()), len(p.actual)))
+    for rev, side in sides.items():
+        for p in [*side.predictions.values()][:1]:
+            counts.append((rev, MAJORITY_CLASS, "baseline", int(np.bincount(p.actual).max()), len(p.actual)))
+    rows: Rows = []
+    for rev, model, kind, correct, cells in counts:
+        low, high = wilson(correct, cells)
+        rows.append(
+            {"rev": rev, "model": model, "kind": kind, "correct": correct, "cells": cells}
+            | {"accuracy": correct / cells, "accuracy_low": low, "accuracy_high": high}
+        )
     return rows
 
 

@@ -20,8 +20,8 @@ from PIL import Image
 from bloodcells.core.parameters import read_parameters
 from bloodcells.datasets.synthetic.generate import generate
 from docs import results
-from tests import project
 from stages.check_parameters import Parameters
+from tests import project
 from tests.stages.prepared import prepare
 
 PAGES = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bloodcells.core.errors import InputError
-from bloodcells.core.files import read_csv, atomic_write, atomic_folder, write_csv, write_json, write_text
+from bloodcells.core.files import atomic_folder, atomic_write, read_csv, write_csv, write_json, write_text
 
 
 class StopHereError(Exception):

@@ -12,7 +12,7 @@ from bloodcells.core.errors import InputError
 from bloodcells.inference.probabilities import predict
 from bloodcells.models.architectures import build
 from bloodcells.models.checkpoints import Checkpoint
-from bloodcells.models.normalization import STD, MEAN, normalize
+from bloodcells.models.normalization import MEAN, STD, normalize
 
 TINY = "squeezenet1_1"
 

@@ -1,29 +1,22 @@
+"""Colors, and the size of pictures."""
+
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from bloodcells.core.classes import CLASSES, RARE
-from bloodcells.reporting.style import CLASS_COLORS, MODEL_COLORS, model_color, write_png
+from bloodcells.reporting.style import CLASS_COLORS, MODEL_COLORS, write_png
 
 
 def noise(width: int, height: int) -> Image.Image:
     return Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8))
 
 
-def test_every_class_and_model_has_a_colour_of_its_own() -> None:
+def test_every_class_and_model_has_a_color_of_its_own() -> None:
     assert set(CLASS_COLORS) == {*CLASSES, *RARE}
-    colours = [*CLASS_COLORS.values(), *MODEL_COLORS.values()]
-    assert len(set(colours)) == len(colours)
-
-
-def test_a_model_keeps_its_colour_whatever_else_is_compared() -> None:
-    assert model_color("alexnet", ["alexnet"]) == model_color("alexnet", ["vgg", "resnet", "alexnet"])
-
-
-def test_added_models_get_colours_that_differ() -> None:
-    models = ["resnet", "vgg", "densenet"]
-    assert len({model_color(name, models) for name in models}) == 3
+    colors = [*CLASS_COLORS.values(), *MODEL_COLORS.values()]
+    assert len(set(colors)) == len(colors)
 
 
 def test_a_small_picture_is_written_as_it_is(tmp_path: Path) -> None:
@@ -33,8 +26,8 @@ def test_a_small_picture_is_written_as_it_is(tmp_path: Path) -> None:
         assert again.convert("RGB").tobytes() == picture.tobytes()
 
 
-def test_a_picture_that_is_too_heavy_loses_colours_first_and_size_only_then(tmp_path: Path) -> None:
-    picture = noise(300, 200)  # noise: 180 kB with all its colours, a third with 256
+def test_a_picture_that_is_too_heavy_loses_colors_first_and_size_only_then(tmp_path: Path) -> None:
+    picture = noise(300, 200)  # noise: 180 kB with all its colors, a third with 256
     for limit, smaller in ((100_000, False), (30_000, True)):
         write_png(tmp_path / "a.png", picture, limit=limit)
         assert (tmp_path / "a.png").stat().st_size <= limit

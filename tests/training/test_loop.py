@@ -9,7 +9,7 @@ from bloodcells.core.classes import CLASSES
 from bloodcells.inference.probabilities import predict
 from bloodcells.models.architectures import build
 from bloodcells.models.checkpoints import Checkpoint
-from bloodcells.models.normalization import STD, MEAN
+from bloodcells.models.normalization import MEAN, STD
 from bloodcells.training.augmentation import Augmentation
 from bloodcells.training.callbacks import Epoch, History, Progress
 from bloodcells.training.config import TrainingConfig

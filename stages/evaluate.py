@@ -29,7 +29,7 @@ from bloodcells.inference.selective import SelectiveRule
 from bloodcells.models.checkpoints import load_checkpoint
 from bloodcells.models.parameters import ModelParameters
 from bloodcells.models.provenance import describe_process, fingerprint
-from bloodcells.reporting.image_grid import Mistake, mistakes
+from bloodcells.visualization.image_grid import Mistake, mistakes
 
 WORST = 12  # three rows of four
 

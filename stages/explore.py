@@ -17,8 +17,8 @@ from bloodcells.datasets.labels import read_label_table
 from bloodcells.imaging.cropping import crop_around, resize_crop
 from bloodcells.imaging.localization import find_cell
 from bloodcells.imaging.opening import open_rgb
-from bloodcells.reporting.image_grid import Caption, Card, Row, count, image_grid, short_name
-from bloodcells.reporting.style import FAINT
+from bloodcells.visualization.image_grid import Caption, Card, Row, count, image_grid, short_name
+from bloodcells.visualization.style import FAINT
 
 SIDE = 160
 """Side of a crop in pixels."""

@@ -29,8 +29,17 @@ from bloodcells.evaluation.tables import write_table
 from bloodcells.inference.predictions import Predictions, read_predictions, worst_mistakes
 from bloodcells.models.checkpoints import Checkpoint
 from bloodcells.models.normalization import normalize
-from bloodcells.reporting.heatmaps import color_scale, mark, overlay
-from bloodcells.reporting.image_grid import Caption, Card, Row, count, image_grid, mistake_captions, percent, short_name
+from bloodcells.visualization.heatmaps import color_scale, mark, overlay
+from bloodcells.visualization.image_grid import (
+    Caption,
+    Card,
+    Row,
+    count,
+    image_grid,
+    mistake_captions,
+    percent,
+    short_name,
+)
 
 COLUMNS, WORST = 3, 6
 

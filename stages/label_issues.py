@@ -14,9 +14,9 @@ from bloodcells.evaluation.label_issues import contradicting_duplicates, label_i
 from bloodcells.evaluation.tables import write_table
 from bloodcells.imaging.near_duplicates import CROP, SAME_PLACE, similarity, thumbnail
 from bloodcells.inference.predictions import read_predictions
-from bloodcells.reporting.image_grid import Caption, Card, Row, image_grid, percent, short_name
-from bloodcells.reporting.style import ALARM, FAINT
 from bloodcells.splits.parameters import CleanParameters
+from bloodcells.visualization.image_grid import Caption, Card, Row, image_grid, percent, short_name
+from bloodcells.visualization.style import ALARM, FAINT
 
 SHOWN, COLUMNS = 20, 5
 

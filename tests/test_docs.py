@@ -279,11 +279,12 @@ def test_every_file_parameter_and_make_target_named_is_there(page: str) -> None:
 
 
 def test_the_results_in_the_readme_are_those_of_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for path in (results.README, results.CHART, results.PARAMS):
+    for path in (results.README, results.CHART, results.PARAMETERS):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(project.ROOT / path, tmp_path / path)
-    for folder in (results.PREDICTIONS, results.PROVENANCE):
-        shutil.copytree(project.ROOT / folder, tmp_path / folder)
+    for folder in (Path("datasets"), Path(".dvc", "plots"), results.PATHS.plots):
+        (tmp_path / folder).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder).symlink_to(project.ROOT / folder)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["results"])
     results.main()

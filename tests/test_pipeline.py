@@ -143,7 +143,7 @@ def test_a_changed_sentence_concerns_the_report_alone(clone: Path) -> None:
 
 def test_no_other_room_can_make_a_network_train_again(clone: Path) -> None:
     """The stages before training run again, write the same, and training is skipped."""
-    rooms = ("cli", "datasets", "evaluation", "imaging", "inference", "reporting", "splits")
+    rooms = ("cli", "datasets", "evaluation", "imaging", "inference", "reporting", "splits", "visualization")
     added = [clone / "bloodcells" / room / "extra.py" for room in rooms]
     for module in added:
         module.write_text('"""Another module."""\n')

@@ -11,14 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import vl_convert
 from PIL import Image
 
 from bloodcells.cli.main import main
-from bloodcells.reporting.vega import svg
+from bloodcells.visualization.vega import VERSION
 from tests.project import copy, done
 from tests.workplace import error_of
 
 BROWSERS = ("google-chrome", "chromium", "chromium-browser")
+EXCHANGED = {"resnet": "alexnet", "alexnet": "resnet"}
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -52,14 +54,16 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Pages:
     """Two revisions whose tables differ, of one the last commit's and of the other with two models exchanged."""
     clone = copy(tmp_path_factory.mktemp("clone"))
     results = clone / "plots" / "rendered"
-    for kind in ("predictions", "classes", "roc"):
-        tables = [results / kind / f"{model}.csv" for model in ("resnet", "alexnet")]
-        for table, content in zip(tables, [table.read_bytes() for table in reversed(tables)], strict=True):
-            table.write_bytes(content)
+    predictions = [results / "predictions" / f"{model}.csv" for model in ("resnet", "alexnet")]
+    for path, content in zip(predictions, [path.read_bytes() for path in reversed(predictions)], strict=True):
+        path.write_bytes(content)
+    for name in ("accuracy", "roc", "class_scores", "reliability", "pointing_game"):
+        path = results / f"{name}.csv"
+        path.write_text(re.sub(r"(?m)^(resnet|alexnet)\b", lambda m: EXCHANGED[m[0]], path.read_text()))
     (results / "mistakes").mkdir(exist_ok=True)
     Image.new("RGB", (30, 20)).save(results / "mistakes" / "resnet.png")
 
-    done("dvc", "plots", "show", "plots/rendered/comparison.csv", cwd=clone)
+    done("dvc", "plots", "show", "plots/rendered/accuracy.csv", cwd=clone)
     elsewhere = clone / "stages"
     done("python", "-m", "bloodcells", "plots", "offline", cwd=elsewhere, PYTHONPATH=str(clone))
     done("dvc", "plots", "diff", "HEAD", cwd=elsewhere)
@@ -74,6 +78,11 @@ def browser() -> str:
     if found is None:
         pytest.skip("no Chromium here to draw the page: `apt-get install chromium` brings one")
     return found
+
+
+def svg(chart: str) -> str:
+    """Draw a chart without a browser."""
+    return str(vl_convert.vegalite_to_svg(chart, vl_version=VERSION))
 
 
 def seen(browser: str, page: Path, scratch: Path) -> tuple[str, list[str]]:

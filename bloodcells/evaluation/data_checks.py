@@ -1,4 +1,4 @@
-"""Leakage and sanity checks of the data and the splits: what could make a result too good before anything is trained."""
+"""Checks of the data and the splits: what could make a result too good before anything is trained."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

@@ -35,7 +35,7 @@ def grad_cam(network: nn.Module, images: Tensor, classes: Sequence[int], batch: 
         batch: images at a time.
 
     Returns:
-        (n, height, width), interpolated bilinearly; the largest value of each image is 1, or 0 if nothing contributed to
+        (n, height, width), interpolated bilinearly; the largest value of an image is 1, or 0 if nothing contributed to
         the class.
 
     Raises:
@@ -90,7 +90,7 @@ def _last_maps(network: nn.Module, image: Tensor) -> nn.Module:
 def _maps_and_gradients(
     network: nn.Module, source: nn.Module, images: Tensor, classes: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return a module's maps (n, channels, rows, columns), and the gradient of each image's logit with respect to them."""
+    """Return a module's maps (n, channels, rows, columns), and the gradient of each image's logit for them."""
     held: list[Tensor] = []
 
     def hold(_: nn.Module, __: object, output: Tensor) -> Tensor:

@@ -90,7 +90,7 @@ def coverage(part: str, models: Mapping[str, Predictions], cells: Collection[Cel
 
 
 def _renaming(rates: NDArray[np.float64], fixed: int) -> NDArray[np.int64]:
-    """Return the predicted name for each class that maximizes the sum of rates (k, k); `fixed` must not keep its own."""
+    """Return the name of each class that maximizes the sum of rates (k, k); `fixed` must not keep its own."""
     allowed = rates.copy()
     allowed[fixed, fixed] = -len(rates)  # less than any sum of rates can make good
     return np.asarray(linear_sum_assignment(allowed, maximize=True)[1], dtype=np.int64)

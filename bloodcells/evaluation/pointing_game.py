@@ -45,7 +45,7 @@ def view_of_full_image(width: int, height: int, side: int) -> View:
 
 
 def target_mask(boxes: Sequence[Box], view: View, side: int, margin: float = 0.0) -> NDArray[np.bool_]:
-    """Return which pixels (side, side) of an input show a point in one of an image's boxes, or within `margin` of it."""
+    """Return which pixels (side, side) of an input show a point in one of the boxes, or within `margin` of it."""
     centers = np.arange(side) + 0.5
     x, y = view.left + centers * view.across, view.top + centers * view.down
     mask = np.zeros((side, side), np.bool_)

@@ -1,1 +1,1 @@
-"""How results are shown: charts, image grids, heat maps and pages."""
+"""Pages of Markdown or HTML: sentences are in `templates/`, numbers come from tables."""

@@ -114,7 +114,7 @@ def test_an_error_names_all_wrong_keys(path: Path) -> None:
 def test_a_stage_ignores_the_sections_that_it_does_not_declare(path: Path) -> None:
     set_params(path.parent, {"train": None, "models.resnet.rate": 1, "new": {"key": 1}})
     params = read_parameters(StageWithTwoSections, path)
-    assert params.image.side == 160
+    assert params.image.side == 96
     assert params.paths.dataset == "rendered"
 
 

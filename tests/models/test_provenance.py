@@ -8,7 +8,7 @@ from tests import project
 
 def test_a_commit_is_named_and_what_differs_from_it(tmp_path: Path) -> None:
     project.done("git", "init", "--quiet", cwd=tmp_path)
-    results = ("metrics/a.json", "plots/deep/b.csv", "dvc.lock", "original/dvc.lock")
+    results = ("metrics/a.json", "plots/deep/b.csv", "dvc.lock", "locks/bccd/dvc.lock")
     for name in ("code.py", "params.yaml", *results):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("a = 1\n")

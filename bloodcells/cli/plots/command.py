@@ -14,7 +14,7 @@ from bloodcells.cli.arguments import folder_to_write
 from bloodcells.cli.git import repository
 from bloodcells.core.errors import InputError
 from bloodcells.core.files import write_text
-from bloodcells.reporting.vega import draw_spec, hide_single_revision, page_scripts
+from bloodcells.visualization.vega import draw_spec, hide_single_revision, page_scripts
 
 TEMPLATE = Path(".dvc", "plots", "page.html")
 """The page as committed. Where there is no other, DVC fills in script tags that load Vega from the network."""

@@ -17,9 +17,9 @@ from bloodcells.cli.predict.preprocessing import Sample
 from bloodcells.core.geometry import Box
 from bloodcells.evaluation.grad_cam import grad_cam
 from bloodcells.models.normalization import normalize
-from bloodcells.reporting.heatmaps import overlay
-from bloodcells.reporting.image_grid import TITLE, draw_text, text_width
-from bloodcells.reporting.style import ALARM, CLASS_COLORS, FAINT, INK, PAPER, write_png
+from bloodcells.visualization.heatmaps import overlay
+from bloodcells.visualization.image_grid import TITLE, draw_text, text_width
+from bloodcells.visualization.style import ALARM, CLASS_COLORS, FAINT, INK, PAPER, write_png
 
 PANEL = 300
 """Side of each of the three panels, in pixels."""

@@ -11,7 +11,7 @@ from bloodcells.cli.review.snapshot import Results
 from bloodcells.cli.review.verdicts import Judgment
 from bloodcells.evaluation.comparison import MAJORITY_CLASS
 from bloodcells.evaluation.intervals import wilson
-from bloodcells.reporting.vega import TEMPLATES, draw_chart
+from bloodcells.visualization.vega import TEMPLATES, draw_chart
 
 Rows = list[dict[str, object]]
 

@@ -9,7 +9,7 @@ from bloodcells.cli.predict.explanation_figure import PANEL, write_explanations
 from bloodcells.cli.predict.images import ImageFile
 from bloodcells.cli.predict.model import load_model
 from bloodcells.cli.predict.predictions import predict_images
-from bloodcells.reporting.style import CLASS_COLORS, INK
+from bloodcells.visualization.style import CLASS_COLORS, INK
 from tests.cli.predict.slides import PROBABILITIES, predictor, slide
 
 AT = (150, 120)

@@ -14,7 +14,7 @@ from bloodcells.core.classes import CLASSES
 from bloodcells.core.files import write_csv, write_json, write_text
 from bloodcells.evaluation.metrics import headline
 from bloodcells.inference.predictions import Predictions, write_predictions
-from bloodcells.reporting.vega import TEMPLATES
+from bloodcells.visualization.vega import TEMPLATES
 from tests import project
 
 CELLS = 80

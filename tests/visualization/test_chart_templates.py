@@ -22,8 +22,8 @@ from bloodcells.evaluation.metrics import class_scores, roc_curves
 from bloodcells.evaluation.pointing_game import PointingResult, pointing_table
 from bloodcells.evaluation.selective_prediction import SelectiveResult, examine, reliability_table, risk_coverage_table
 from bloodcells.inference.predictions import Predictions
-from bloodcells.reporting.style import CLASS_COLORS, MODEL_COLORS
-from bloodcells.reporting.vega import VERSION, hide_single_revision
+from bloodcells.visualization.style import CLASS_COLORS, MODEL_COLORS
+from bloodcells.visualization.vega import VERSION, hide_single_revision
 from tests.project import ROOT
 
 TEMPLATES = ROOT / ".dvc" / "plots"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from bloodcells.reporting.style import ALARM, FAINT, GOOD, INK, PAPER, write_png
+from bloodcells.visualization.style import ALARM, FAINT, GOOD, INK, PAPER, write_png
 
 Pixels = NDArray[np.uint8]
 """One RGB image (height, width, 3)."""

@@ -11,7 +11,7 @@ from PIL import Image
 
 from bloodcells.core.errors import InputError
 from bloodcells.core.files import write_text
-from bloodcells.reporting.style import write_png
+from bloodcells.visualization.style import write_png
 
 TEMPLATES = Path(".dvc", "plots")
 """One definition per chart; `dvc plots` uses the same."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bloodcells.reporting.heatmaps import color_scale, mark, overlay
+from bloodcells.visualization.heatmaps import color_scale, mark, overlay
 
 GRAY = np.full((40, 60, 3), 120, dtype=np.uint8)
 

@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from bloodcells.reporting import image_grid
-from bloodcells.reporting.image_grid import Caption, Card, Mistake, Row
-from bloodcells.reporting.style import INK, MAX_BYTES
+from bloodcells.visualization import image_grid
+from bloodcells.visualization.image_grid import Caption, Card, Mistake, Row
+from bloodcells.visualization.style import INK, MAX_BYTES
 
 RED, GREEN, BLUE = (250, 10, 10), (10, 250, 10), (10, 10, 250)
 

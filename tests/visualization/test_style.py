@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from bloodcells.core.classes import CLASSES, RARE
-from bloodcells.reporting.style import CLASS_COLORS, MODEL_COLORS, write_png
+from bloodcells.visualization.style import CLASS_COLORS, MODEL_COLORS, write_png
 
 
 def noise(width: int, height: int) -> Image.Image:

@@ -77,7 +77,7 @@ def describe(params: Parameters, models: Mapping[str, Predictions], entries: lis
             paragraph(
                 "*sens.* and *spec.* are means of sensitivity and specificity over the classes; *majority class* "
                 "always predicts the most frequent class. The models are compared in pairs, on the cells that only "
-                "one of the two gets right (exact McNemar test, Holm's correction):",
+                "one of the two gets right (exact McNemar test; p after Holm's correction):",
                 width=WIDTH,
             ),
             "\n".join(_line(pair) for pair in pairs(models, drawn)),
@@ -109,8 +109,8 @@ def _errors(models: Mapping[str, Predictions]) -> list[str]:
     ]
     return [
         f"Of {best}'s {int((~p.correct).sum())} errors, {count} confuse {p.classes[one]} and {p.classes[other]}.",
-        f"All models misclassify the same {len(set.intersection(*wrong))} cells, which points to the labels, or to "
-        "cells that cannot be told apart at this resolution, rather than to the networks.",
+        f"All models misclassify the same {len(set.intersection(*wrong))} cells, which suggests wrong labels, or "
+        "cells that cannot be told apart at this resolution.",
     ]
 
 

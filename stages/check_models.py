@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from bloodcells.core.errors import InputError, run
 from bloodcells.core.files import read_csv, write_csv
 from bloodcells.core.parameters import ModelNames, StageParameters, TestFolds, read_parameters
-from bloodcells.core.pixels import open_pixels
+from bloodcells.core.prepared_cells import open_pixels
 from bloodcells.evaluation import model_checks
 from bloodcells.evaluation.checks import COLUMNS, Check, check_table, failure
 from bloodcells.evaluation.data_checks import TEST, VALIDATION, Cell

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bloodcells.core.classes import CLASSES
+from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.errors import InputError, run
 from bloodcells.core.files import atomic_folder, write_csv
 from bloodcells.core.parameters import StageParameters, read_parameters

@@ -5,7 +5,7 @@ import json
 import time
 from pathlib import Path
 
-from bloodcells.core.classes import CLASSES
+from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.errors import InputError, run
 from bloodcells.core.files import read_csv, write_json
 from bloodcells.core.parameters import (
@@ -17,7 +17,7 @@ from bloodcells.core.parameters import (
     read_yaml,
     select_model,
 )
-from bloodcells.core.pixels import PreparedCells, open_pixels
+from bloodcells.core.prepared_cells import PreparedCells, open_pixels
 from bloodcells.evaluation.calibration import negative_log_likelihood
 from bloodcells.evaluation.metrics import headline
 from bloodcells.evaluation.tables import DIGITS
@@ -25,7 +25,7 @@ from bloodcells.inference.parameters import EvaluateParameters
 from bloodcells.inference.predictions import Predictions, worst_mistakes, write_predictions
 from bloodcells.inference.predictor import Predictor
 from bloodcells.inference.probabilities import predict
-from bloodcells.inference.selective import SelectiveRule
+from bloodcells.inference.threshold import SelectiveRule
 from bloodcells.models.checkpoints import load_checkpoint
 from bloodcells.models.parameters import ModelParameters
 from bloodcells.models.provenance import describe_process, fingerprint

@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from bloodcells.core.classes import CLASSES, RARE
+from bloodcells.core.cell_classes import CLASSES, RARE
 from bloodcells.core.errors import InputError, run
 from bloodcells.core.files import atomic_folder, write_csv
 from bloodcells.core.parameters import ImageParameters, StageParameters, read_parameters
 from bloodcells.core.paths import DatasetPaths
 from bloodcells.datasets.labels import read_label_table
 from bloodcells.imaging.cropping import crop_around, resize_crop
+from bloodcells.imaging.loading import open_rgb
 from bloodcells.imaging.localization import find_cell
-from bloodcells.imaging.opening import open_rgb
 from bloodcells.visualization.image_grid import Caption, Card, Row, count, image_grid, short_name
 from bloodcells.visualization.style import FAINT
 

@@ -12,7 +12,7 @@ from bloodcells.core.errors import run
 from bloodcells.core.files import atomic_folder, read_csv
 from bloodcells.core.geometry import Box
 from bloodcells.core.parameters import ImageParameters, ModelNames, StageParameters, read_parameters
-from bloodcells.core.pixels import INDEX, PreparedCells, open_pixels
+from bloodcells.core.prepared_cells import INDEX, PreparedCells, open_pixels
 from bloodcells.datasets.annotations import MARGIN, white_cells
 from bloodcells.evaluation.grad_cam import NoMapsError, grad_cam
 from bloodcells.evaluation.pointing_game import (

@@ -9,7 +9,7 @@ from PIL import Image
 
 from bloodcells.core.errors import run
 from bloodcells.core.parameters import ModelNames, StageParameters, read_parameters
-from bloodcells.core.pixels import PreparedCells, open_pixels
+from bloodcells.core.prepared_cells import PreparedCells, open_pixels
 from bloodcells.evaluation.label_issues import contradicting_duplicates, label_issues
 from bloodcells.evaluation.tables import write_table
 from bloodcells.imaging.near_duplicates import CROP, SAME_PLACE, similarity, thumbnail

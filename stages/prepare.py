@@ -9,11 +9,11 @@ from bloodcells.core.errors import InputError, run
 from bloodcells.core.files import atomic_folder, read_csv, write_json
 from bloodcells.core.geometry import Box, Point
 from bloodcells.core.parameters import ImageParameters, StageParameters, read_parameters
-from bloodcells.core.pixels import PixelWriter
+from bloodcells.core.prepared_cells import PixelWriter
 from bloodcells.datasets.annotations import MARGIN, Boxes, white_cells
 from bloodcells.imaging.cropping import crop_around, letterbox, resize_crop
+from bloodcells.imaging.loading import open_rgb
 from bloodcells.imaging.localization import find_cell
-from bloodcells.imaging.opening import open_rgb
 
 
 class Parameters(StageParameters):

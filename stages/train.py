@@ -10,12 +10,12 @@ from dvclive.live import Live
 from bloodcells.core.errors import InputError, run
 from bloodcells.core.files import atomic_folder, read_csv, write_csv, write_json
 from bloodcells.core.parameters import ImageParameters, Name, StageParameters, read_parameters, select_model
-from bloodcells.core.pixels import open_pixels
+from bloodcells.core.prepared_cells import open_pixels
 from bloodcells.models.parameters import ModelParameters
 from bloodcells.models.provenance import describe_process
 from bloodcells.training.callbacks import Epoch
 from bloodcells.training.config import TrainingConfig
-from bloodcells.training.fold import FoldTraining
+from bloodcells.training.fold_training import FoldTraining
 from bloodcells.training.loop import LAST
 from bloodcells.training.parameters import TrainParameters
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bloodcells.core.classes import CLASSES
+from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.errors import InputError, run
 from bloodcells.core.files import read_csv
 from bloodcells.core.parameters import (
@@ -26,7 +26,7 @@ from bloodcells.core.parameters import (
     read_parameters,
     select_model,
 )
-from bloodcells.core.pixels import open_pixels
+from bloodcells.core.prepared_cells import open_pixels
 from bloodcells.evaluation.intervals import wilson
 from bloodcells.inference.parameters import EvaluateParameters
 from bloodcells.inference.predictions import read_predictions
@@ -36,7 +36,7 @@ from bloodcells.reporting.markdown import interval, paragraph, table
 from bloodcells.splits.parameters import CleanParameters
 from bloodcells.splits.resampling import resample
 from bloodcells.training.config import TrainingConfig
-from bloodcells.training.fold import FoldTraining
+from bloodcells.training.fold_training import FoldTraining
 from bloodcells.training.parameters import TrainParameters
 
 Row = dict[str, str]

@@ -17,11 +17,11 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
-from bloodcells.core.classes import CLASSES
+from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.errors import run
 from bloodcells.core.files import read_csv
 from bloodcells.core.parameters import ImageParameters, Name, StageParameters, read_parameters, select_model
-from bloodcells.core.pixels import open_pixels
+from bloodcells.core.prepared_cells import open_pixels
 from bloodcells.models.architectures import build
 from bloodcells.models.normalization import normalize
 from bloodcells.models.parameters import ModelParameters

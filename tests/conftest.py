@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.loopback import Site, serving
+from tests.support.loopback import Site, serving
 
 # Several test processes share the cores; one thread each is quicker than all fighting for all of them.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -23,6 +23,6 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small drawn set in the published layout."""
-    from tests import workplace  # not above: it loads numpy, which reads the number of threads once
+    from tests.support import workplace  # not above: it loads numpy, which reads the number of threads once
 
     return workplace.draw(tmp_path_factory.mktemp("drawn") / "raw")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import project
+from tests.support import project
 
 REAL = sorted(path.parent.name for path in (project.ROOT / "locks").glob("*/dvc.lock"))
 

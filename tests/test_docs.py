@@ -21,8 +21,8 @@ from bloodcells.core.parameters import read_parameters
 from bloodcells.datasets.synthetic.generate import generate
 from docs import results
 from stages.check_parameters import Parameters
-from tests import project
 from tests.stages.prepared import prepare
+from tests.support import environment, project
 
 PAGES = {
     str(path.relative_to(project.ROOT)): path.read_text()
@@ -122,7 +122,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     for results_of_others in ("metrics", "plots"):
         shutil.rmtree(clone / results_of_others / "rendered")
     project.commit(clone, "small")
-    _set_up(clone)
+    environment.lend(clone)
     _draw(room / "my-smears", images=60, seed=3)
     _draw(room / "new-smears", images=20, seed=4)
     _number_from(room / "new-smears", 500)
@@ -134,17 +134,6 @@ def _without(path: Path, section: str, *keys: str) -> None:
     for key in keys:
         del content[section][key]
     path.write_text(yaml.safe_dump(content, sort_keys=False))
-
-
-def _set_up(clone: Path) -> None:
-    """Lend the clone this environment as its own, as `make` would have made it."""
-    environment = clone / ".venv"
-    environment.mkdir()
-    for part in Path(sys.prefix).iterdir():
-        if part.name not in ("ready", "ready-dev", ".gitignore"):
-            (environment / part.name).symlink_to(part)
-    for marker in ("ready", "ready-dev"):
-        (environment / marker).touch()
 
 
 def _draw(folder: Path, images: int, seed: int) -> None:

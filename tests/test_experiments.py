@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from bloodcells.core.files import write_json
-from tests import environment, project
 from tests.cli.review.committed import git
+from tests.support import environment, project
 
 PIPELINE = {
     "stages": {

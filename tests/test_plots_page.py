@@ -16,8 +16,8 @@ from PIL import Image
 
 from bloodcells.cli.main import main
 from bloodcells.visualization.vega import VERSION
-from tests.project import copy, done
-from tests.workplace import error_of
+from tests.support.project import copy, done
+from tests.support.workplace import error_of
 
 BROWSERS = ("google-chrome", "chromium", "chromium-browser")
 EXCHANGED = {"resnet": "alexnet", "alexnet": "resnet"}

@@ -19,8 +19,8 @@ from dvc.repo import Repo
 
 from bloodcells.core.files import write_csv
 from bloodcells.evaluation.checks import COLUMNS, check_table, none_allowed
-from tests import environment, project
 from tests.cli.review.committed import CELLS, MODELS, git, predictions, results
+from tests.support import environment, project
 
 FOLDER = project.ROOT / ".github" / "workflows"
 WORKFLOWS = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(FOLDER.glob("*.yml"))}

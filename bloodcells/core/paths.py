@@ -59,7 +59,7 @@ class DatasetPaths:
 
     @property
     def pixels(self) -> Path:
-        """The prepared cells; see `bloodcells.core.pixels`."""
+        """The prepared cells; see `bloodcells.core.prepared_cells`."""
         return self.artifacts / "pixels"
 
     @property

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bloodcells.core.classes import CLASSES, RARE
+from bloodcells.core.cell_classes import CLASSES, RARE
 from bloodcells.core.errors import InputError
 
 _MAX_NAME_BYTES = 255  # on every common file system

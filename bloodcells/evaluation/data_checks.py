@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bloodcells.core.classes import CLASSES
+from bloodcells.core.cell_classes import CLASSES
 from bloodcells.evaluation.checks import Check, none_allowed
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from bloodcells.core.classes import CLASSES
+from bloodcells.core.cell_classes import CLASSES
 from bloodcells.evaluation.checks import Check, none_allowed
 from bloodcells.evaluation.data_checks import Cell, differing
 from bloodcells.evaluation.metrics import confusion

@@ -17,8 +17,8 @@ from bloodcells.evaluation.calibration import (
 )
 from bloodcells.evaluation.intervals import Interval, wilson
 from bloodcells.inference.predictions import Predictions
-from bloodcells.inference.selective import SelectiveRule, cells_needed, confidence_of, rules_by_fold
 from bloodcells.inference.temperature import temperature_scaled
+from bloodcells.inference.threshold import SelectiveRule, cells_needed, confidence_of, rules_by_fold
 
 Floats = NDArray[np.float64]
 

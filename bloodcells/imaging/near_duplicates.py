@@ -12,7 +12,7 @@ from scipy.fft import irfft2, next_fast_len, rfft2
 from scipy.ndimage import gaussian_filter
 from scipy.sparse.csgraph import connected_components
 
-from bloodcells.imaging.opening import open_rgb
+from bloodcells.imaging.loading import open_rgb
 
 SMEAR = (80, 60)
 """Width and height of the thumbnails of full images."""

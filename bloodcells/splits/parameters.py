@@ -2,7 +2,7 @@
 
 from pydantic import Field, field_validator
 
-from bloodcells.core.classes import CLASSES
+from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.parameters import Proportion, Section, Seed
 
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import BatchSampler, Dataset, DistributedSampler
 
-from bloodcells.core.classes import CLASSES
-from bloodcells.core.pixels import PreparedCells
+from bloodcells.core.cell_classes import CLASSES
+from bloodcells.core.prepared_cells import PreparedCells
 
 
 class Cells(Dataset[tuple[Tensor, Tensor]]):

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bloodcells.core.classes import CLASSES
+from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.errors import run
 from bloodcells.core.files import read_csv, write_csv, write_text
 from bloodcells.core.parameters import (
@@ -24,7 +24,7 @@ from bloodcells.core.parameters import (
     read_parameters,
     select_model,
 )
-from bloodcells.core.pixels import PreparedCells, open_pixels
+from bloodcells.core.prepared_cells import PreparedCells, open_pixels
 from bloodcells.evaluation.parameters import CompareParameters
 from bloodcells.imaging.near_duplicates import near_duplicate_groups, smear_thumbnails
 from bloodcells.inference.parameters import EvaluateParameters
@@ -35,7 +35,7 @@ from bloodcells.reporting.pages import render
 from bloodcells.splits.parameters import CleanParameters
 from bloodcells.training.augmentation import Augmentation
 from bloodcells.training.config import TrainingConfig
-from bloodcells.training.fold import FoldTraining
+from bloodcells.training.fold_training import FoldTraining
 from bloodcells.training.parameters import TrainParameters
 from studies.original_report.figures import ORIGINAL, PROPOSED, Figure, figures
 from studies.original_report.protocol import (

@@ -4,8 +4,8 @@ import pytest
 
 from bloodcells.cli import git as revisions
 from bloodcells.core.errors import InputError
-from tests import project
 from tests.cli.review.committed import git
+from tests.support import project
 
 
 @pytest.fixture

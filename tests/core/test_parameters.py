@@ -15,7 +15,7 @@ from bloodcells.core.parameters import (
 )
 from bloodcells.splits.parameters import CleanParameters
 from stages import check_parameters
-from tests.project import ROOT, set_params
+from tests.support.project import ROOT, set_params
 
 
 class StageWithTwoSections(StageParameters):

@@ -5,7 +5,7 @@ import pytest
 
 from bloodcells.core.errors import InputError
 from bloodcells.datasets.layout import all_files, copy_files, find_layout, layout_files
-from tests import smallset
+from tests.support import smallset
 
 
 @pytest.mark.parametrize("below", [".", "dataset-master", "one/two/three"])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bloodcells.core.classes import CLASSES
+from bloodcells.core.cell_classes import CLASSES
 from bloodcells.evaluation.metrics import class_scores, confusion, headline, roc_curves, sensitivity_and_specificity
 from bloodcells.inference.predictions import Predictions
 

@@ -5,7 +5,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from bloodcells.core.classes import CLASSES
+from bloodcells.core.cell_classes import CLASSES
 from bloodcells.evaluation import model_checks
 from bloodcells.evaluation.data_checks import Cell
 from bloodcells.inference.predictions import Predictions

@@ -19,8 +19,8 @@ from bloodcells.evaluation.selective_prediction import (
     selection_table,
 )
 from bloodcells.inference.predictions import Predictions
-from bloodcells.inference.selective import REJECT_ALL, SelectiveRule
 from bloodcells.inference.temperature import temperature_scaled
+from bloodcells.inference.threshold import REJECT_ALL, SelectiveRule
 
 
 def underconfident(cells: int, seed: int) -> Predictions:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bloodcells.core.classes import CLASSES
+from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.errors import InputError
 from bloodcells.inference.predictor import Predictor
 from bloodcells.models.checkpoints import Checkpoint

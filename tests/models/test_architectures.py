@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from bloodcells.core.classes import CLASSES
+from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.errors import InputError
 from bloodcells.inference.probabilities import predict
 from bloodcells.models.architectures import build

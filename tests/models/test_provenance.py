@@ -3,7 +3,7 @@ from pathlib import Path
 import torch
 
 from bloodcells.models import provenance
-from tests import project
+from tests.support import project
 
 
 def test_a_commit_is_named_and_what_differs_from_it(tmp_path: Path) -> None:

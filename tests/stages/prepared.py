@@ -5,15 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from bloodcells.core.classes import CLASSES
+from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.files import write_csv
 from bloodcells.core.geometry import Box
 from bloodcells.core.paths import DatasetPaths
-from bloodcells.core.pixels import PixelWriter
+from bloodcells.core.prepared_cells import PixelWriter
 from bloodcells.models.architectures import build
 from bloodcells.models.checkpoints import Checkpoint
 from bloodcells.models.normalization import MEAN, STD
-from tests import project
+from tests.support import project
 
 SIZE = 64
 PARTS = {"train": 40, "validation": 12, "test": 16}

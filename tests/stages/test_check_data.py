@@ -12,9 +12,9 @@ from bloodcells.core.files import write_csv
 from bloodcells.datasets.fingerprint import hash_files
 from bloodcells.datasets.layout import all_files
 from stages import check_data, clean
-from tests import workplace
-from tests.project import set_params
-from tests.workplace import PATHS, error_of, table
+from tests.support import workplace
+from tests.support.project import set_params
+from tests.support.workplace import PATHS, error_of, table
 
 CHECKS, GATE = PATHS.checks("data"), PATHS.gate("data")
 

@@ -12,18 +12,18 @@ import torch
 import yaml
 from numpy.typing import NDArray
 
-from bloodcells.core.classes import CLASSES
+from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.geometry import Box
-from bloodcells.core.pixels import PixelWriter, open_pixels
+from bloodcells.core.prepared_cells import PixelWriter, open_pixels
 from bloodcells.inference.predictions import Predictions, write_predictions
 from bloodcells.inference.probabilities import predict
 from bloodcells.models.checkpoints import Checkpoint
 from bloodcells.training.augmentation import Augmentation, augment
 from stages import check_models, clean
-from tests import workplace
-from tests.project import set_params
 from tests.stages.prepared import PATHS, SIZE, untrained
-from tests.workplace import error_of, table
+from tests.support import workplace
+from tests.support.project import set_params
+from tests.support.workplace import error_of, table
 
 CHECKPOINT, CHECKS = PATHS.checkpoint("resnet", 0), PATHS.checks("models")
 FOLDS = range(5)

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from bloodcells.core.classes import CLASSES
+from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.paths import DatasetPaths
 from bloodcells.datasets.synthetic.plan import plan_smears
 from stages.clean import main
-from tests import workplace
-from tests.project import set_params
-from tests.workplace import PATHS, PUBLISHED, RAW, error_of, files, table
+from tests.support import workplace
+from tests.support.project import ROOT, set_params
+from tests.support.workplace import PATHS, PUBLISHED, RAW, error_of, files, table
 
 NEAR_DUPLICATES = (
     *((19, 20), (37, 38), (204, 205, 276, 277), (206, 278), (223, 263), (224, 264), (226, 261), (227, 260), (228, 259)),
@@ -264,7 +264,7 @@ def test_the_published_set_is_counted(tmp_path: Path, monkeypatch: pytest.Monkey
     paths = DatasetPaths("bccd")
     (tmp_path / paths.artifacts).mkdir(parents=True)
     (tmp_path / paths.raw).symlink_to(PUBLISHED)
-    (tmp_path / "params.yaml").write_bytes((workplace.ROOT / "params.yaml").read_bytes())
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     set_params(tmp_path, {"dataset": "bccd"})
     monkeypatch.chdir(tmp_path)
     main()

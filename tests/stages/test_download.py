@@ -12,9 +12,9 @@ import pytest
 
 from bloodcells.core.errors import run
 from stages.download import main
-from tests import smallset
-from tests.loopback import Site, content
-from tests.project import set_params
+from tests.support import smallset
+from tests.support.loopback import Site, content
+from tests.support.project import set_params
 
 ROOT = Path(__file__).parents[2]
 RAW = Path("artifacts", "bccd", "raw")

@@ -9,18 +9,18 @@ import pytest
 import torch
 from PIL import Image
 
-from bloodcells.core.classes import CLASSES
-from bloodcells.core.pixels import open_pixels
+from bloodcells.core.cell_classes import CLASSES
+from bloodcells.core.prepared_cells import open_pixels
 from bloodcells.evaluation.metrics import headline
 from bloodcells.inference.predictions import read_predictions
 from bloodcells.inference.predictor import Predictor
 from bloodcells.inference.probabilities import predict
-from bloodcells.inference.selective import SelectiveRule
+from bloodcells.inference.threshold import SelectiveRule
 from bloodcells.models.checkpoints import Checkpoint
 from stages import evaluate
-from tests import project
 from tests.stages.prepared import PARTS, PATHS, prepare, untrained
-from tests.workplace import error_of, table
+from tests.support import project
+from tests.support.workplace import error_of, table
 
 CHECKPOINT, TRAINING = PATHS.checkpoint("resnet", 0), PATHS.training_provenance("resnet", 0)
 PREDICTIONS, VALIDATION = PATHS.predictions("resnet"), PATHS.validation("resnet")

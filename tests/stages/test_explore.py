@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw
 from bloodcells.core.errors import InputError
 from bloodcells.core.paths import DatasetPaths
 from stages import explore
-from tests.workplace import ROOT, table
+from tests.support.project import ROOT
+from tests.support.workplace import table
 
 PATHS = DatasetPaths("rendered")
 NUCLEUS = {"eosinophil": (150, 60, 180), "lymphocyte": (60, 20, 120), "monocyte": (130, 90, 200)}

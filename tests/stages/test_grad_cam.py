@@ -8,14 +8,14 @@ from PIL import Image
 
 from bloodcells.core.files import write_csv
 from bloodcells.core.geometry import Box
-from bloodcells.core.pixels import INDEX
+from bloodcells.core.prepared_cells import INDEX
 from bloodcells.evaluation.grad_cam import NoMapsError
 from bloodcells.evaluation.grad_cam import grad_cam as heat_maps
 from bloodcells.inference.predictions import Predictions, write_predictions
 from stages import grad_cam
-from tests import project
 from tests.stages.prepared import PARTS, PATHS, SIZE, prepare, untrained
-from tests.workplace import error_of, table
+from tests.support import project
+from tests.support.workplace import error_of, table
 
 IMAGE_SIZE = (640, 320)
 CROP = Box(300, 200, 300 + SIZE, 200 + SIZE)

@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bloodcells.core.classes import CLASSES
+from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.files import write_csv
 from bloodcells.core.geometry import Box, Point
 from bloodcells.core.paths import DatasetPaths
-from bloodcells.core.pixels import open_pixels
+from bloodcells.core.prepared_cells import open_pixels
 from bloodcells.datasets.labels import read_label_table
 from bloodcells.datasets.synthetic.plan import plan_smears
 from bloodcells.datasets.synthetic.scene import render
 from stages.prepare import localization, main
-from tests import workplace
-from tests.project import set_params
-from tests.workplace import PATHS, PUBLISHED, RAW, ROOT, error_of, files, table
+from tests.support import workplace
+from tests.support.project import ROOT, set_params
+from tests.support.workplace import PATHS, PUBLISHED, RAW, error_of, files, table
 
 BCCD = DatasetPaths("bccd")
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bloodcells.core.classes import CLASSES
+from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.files import write_csv, write_text
 from bloodcells.inference.predictions import Predictions, write_predictions
 from stages import calibrate, compare, report
-from tests import project
 from tests.stages.prepared import PATHS
-from tests.workplace import error_of, table
+from tests.support import project
+from tests.support.workplace import error_of, table
 
 N_CELLS = 60
 CORRECT = {"resnet": range(40), "efficientnet": range(10, 60), "alexnet": range(20, 60)}

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from bloodcells.core.classes import CLASSES
+from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.paths import DatasetPaths
 from bloodcells.models.checkpoints import Checkpoint
-from tests import project
 from tests.stages.prepared import prepare
+from tests.support import project
 
 PATHS = DatasetPaths("rendered")
 CHECKPOINT, CURVES = PATHS.checkpoint("resnet", 0), PATHS.curves("resnet", 0)

@@ -8,7 +8,7 @@ import pytest
 
 from studies import speed
 from tests.stages.prepared import prepare
-from tests.workplace import error_of
+from tests.support.workplace import error_of
 
 
 def test_the_ratio_of_the_loop_to_bare_steps_is_printed_with_the_processor(

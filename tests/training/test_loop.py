@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from bloodcells.core.classes import CLASSES
+from bloodcells.core.cell_classes import CLASSES
 from bloodcells.inference.probabilities import predict
 from bloodcells.models.architectures import build
 from bloodcells.models.checkpoints import Checkpoint

@@ -14,7 +14,7 @@ import pytest
 import vl_convert
 from dvc_render.vega import VegaRenderer
 
-from bloodcells.core.classes import CLASSES
+from bloodcells.core.cell_classes import CLASSES
 from bloodcells.evaluation.calibration import BINS
 from bloodcells.evaluation.comparison import accuracy_table, compare, difference_table, pairs, resample
 from bloodcells.evaluation.intervals import wilson
@@ -24,7 +24,7 @@ from bloodcells.evaluation.selective_prediction import SelectiveResult, examine,
 from bloodcells.inference.predictions import Predictions
 from bloodcells.visualization.style import CLASS_COLORS, MODEL_COLORS
 from bloodcells.visualization.vega import VERSION, hide_single_revision
-from tests.project import ROOT
+from tests.support.project import ROOT
 
 TEMPLATES = ROOT / ".dvc" / "plots"
 TITLE = "Confusion: resnet"

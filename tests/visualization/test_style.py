@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bloodcells.core.classes import CLASSES, RARE
+from bloodcells.core.cell_classes import CLASSES, RARE
 from bloodcells.visualization.style import CLASS_COLORS, MODEL_COLORS, write_png
 
 

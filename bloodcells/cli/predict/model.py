@@ -9,7 +9,7 @@ from torch import nn
 from bloodcells.core.errors import InputError
 from bloodcells.core.parameters import PARAMETERS, ModelNames, StageParameters, read_parameters
 from bloodcells.inference.predictor import Predictor
-from bloodcells.inference.selective import DIGITS, cells_needed
+from bloodcells.inference.threshold import DIGITS, cells_needed
 from bloodcells.models.checkpoints import Checkpoint
 from bloodcells.models.weights import read_weights
 

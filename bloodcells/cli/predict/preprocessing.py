@@ -9,8 +9,8 @@ from PIL import Image
 
 from bloodcells.core.geometry import Box, Point
 from bloodcells.imaging.cropping import crop_around, letterbox, resize_crop
+from bloodcells.imaging.loading import open_rgb
 from bloodcells.imaging.localization import SIGMA, THUMBNAIL, find_stain_peaks
-from bloodcells.imaging.opening import open_rgb
 from bloodcells.inference.predictor import Predictor
 
 MIN_STAIN = 18.0

@@ -17,7 +17,7 @@ from bloodcells.cli.git import changed_lines, lay_out, merge_base, repository, r
 from bloodcells.cli.review.changes import code_changes, parameter_changes, pin_changes
 from bloodcells.cli.review.findings import REASONS, Review, compare, failures
 from bloodcells.cli.review.lock_status import lock_status
-from bloodcells.cli.review.page import comment, markdown
+from bloodcells.cli.review.markdown_page import comment, markdown
 from bloodcells.cli.review.parameters import ReviewParameters
 from bloodcells.cli.review.snapshot import Snapshot, read_snapshot
 from bloodcells.core.errors import InputError
@@ -147,7 +147,7 @@ def _print(page: str) -> None:
 
 
 def _write_html(path: Path, page: str, review: Review, folder: Path) -> None:
-    from bloodcells.cli.review.web_page import web_page  # noqa: PLC0415 (only if requested)
+    from bloodcells.cli.review.html_page import web_page  # noqa: PLC0415 (only if requested)
 
     names = [unquote(picture.link) for one in review.datasets for picture in one.pictures]
     write_text(path, web_page(page, {name: (folder / name).read_bytes() for name in names}))

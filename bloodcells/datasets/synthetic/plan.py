@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from numpy.random import SeedSequence, default_rng
 
-from bloodcells.core.classes import CLASSES, RARE
+from bloodcells.core.cell_classes import CLASSES, RARE
 
 MIN_IMAGES = 20
 """Fewer images cannot contain every class and defect."""

@@ -5,10 +5,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
+from bloodcells.cli.predict.decisions import predict_images
 from bloodcells.cli.predict.explanation_figure import PANEL, write_explanations
 from bloodcells.cli.predict.images import ImageFile
 from bloodcells.cli.predict.model import load_model
-from bloodcells.cli.predict.predictions import predict_images
 from bloodcells.visualization.style import CLASS_COLORS, INK
 from tests.cli.predict.slides import PROBABILITIES, predictor, slide
 

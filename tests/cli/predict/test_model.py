@@ -7,8 +7,8 @@ from bloodcells.cli.predict.model import find_model, load_model
 from bloodcells.core.errors import InputError
 from bloodcells.core.files import write_json
 from bloodcells.models.weights import read_weights, write_weights
-from tests import project
 from tests.cli.predict.slides import PROBABILITIES, checkpoint, predictor
+from tests.support import project
 
 
 @pytest.fixture

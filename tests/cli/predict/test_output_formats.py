@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from bloodcells.cli.predict.decisions import Prediction
 from bloodcells.cli.predict.output_formats import FORMATS
-from bloodcells.cli.predict.predictions import Prediction
 from bloodcells.cli.predict.preprocessing import ModelInput, Sample
 from bloodcells.core.geometry import Box
 

@@ -12,9 +12,9 @@ import yaml
 
 from bloodcells.cli.review.command import add_arguments, main
 from bloodcells.core.errors import InputError
-from tests import project
 from tests.cli.review import committed
 from tests.cli.review.committed import MODELS, image, predictions
+from tests.support import project
 
 
 @pytest.fixture

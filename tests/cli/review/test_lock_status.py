@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from bloodcells.cli.review.lock_status import LockStatus, Stale, lock_status
-from tests import project
 from tests.cli.review import committed
+from tests.support import project
 
 METRICS = "metrics/rendered/resnet.json"
 

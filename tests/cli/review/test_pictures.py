@@ -9,8 +9,8 @@ from bloodcells.cli.review.findings import compare
 from bloodcells.cli.review.pictures import draw
 from bloodcells.cli.review.snapshot import Results, Snapshot
 from bloodcells.inference.predictions import Predictions
-from tests import project
 from tests.cli.review.committed import MODELS, predictions
+from tests.support import project
 
 
 def curves(models: tuple[str, ...], loss: float) -> tuple[dict[str, str], ...]:

@@ -9,7 +9,7 @@ import pytest
 
 from bloodcells.core.errors import InputError
 from bloodcells.datasets.download.archives import is_archive, unpack
-from tests import smallset
+from tests.support import smallset
 
 OUTSIDE = ["../evil.txt", "JPEGImages/../../evil.txt", "HERE/evil.txt", "..\\evil.txt", "C:\\evil.txt", "\\evil.txt"]
 

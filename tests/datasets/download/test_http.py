@@ -9,7 +9,7 @@ import pytest
 
 from bloodcells.core.errors import InputError
 from bloodcells.datasets.download.http import RetryPolicy, download, redact_url
-from tests.loopback import Site, content, redirect, status
+from tests.support.loopback import Site, content, redirect, status
 
 BODY = bytes(range(256)) * 1000
 

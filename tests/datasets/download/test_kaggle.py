@@ -9,9 +9,9 @@ from requests.adapters import HTTPAdapter
 from bloodcells.core.errors import InputError
 from bloodcells.datasets.download.http import RetryPolicy
 from bloodcells.datasets.download.kaggle import download
-from tests import smallset
-from tests.kaggle_site import CURRENT, DOWNLOAD, HANDLE, SIGNED, publish, serving_kaggle
-from tests.loopback import Site, content, status
+from tests.support import smallset
+from tests.support.kaggle_site import CURRENT, DOWNLOAD, HANDLE, SIGNED, publish, serving_kaggle
+from tests.support.loopback import Site, content, status
 
 POLICY = RetryPolicy(connect=5, read=5, attempts=3, backoff=0)
 ARCHIVE = smallset.zipped(smallset.FILES, top="dataset-master/dataset-master/")

@@ -11,9 +11,9 @@ from bloodcells.datasets.download.http import RetryPolicy
 from bloodcells.datasets.download.sources import choose_sources, fetch
 from bloodcells.datasets.fingerprint import Checksums, Fingerprint
 from bloodcells.datasets.records import Published
-from tests import smallset
-from tests.kaggle_site import HANDLE, publish, serving_kaggle
-from tests.loopback import Site, content, status
+from tests.support import smallset
+from tests.support.kaggle_site import HANDLE, publish, serving_kaggle
+from tests.support.loopback import Site, content, status
 
 POLICY = RetryPolicy(connect=5, read=5, attempts=3, backoff=0)
 CHANGED = smallset.FILES | {"JPEGImages/BloodImage_00001.jpg": b"another image"}

@@ -10,19 +10,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bloodcells.core.classes import CLASSES
+from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.files import read_csv
-from bloodcells.core.pixels import open_pixels
+from bloodcells.core.prepared_cells import open_pixels
 from bloodcells.inference.probabilities import predict
 from bloodcells.models.checkpoints import Checkpoint
 from bloodcells.reporting.markdown import WIDTH
-from bloodcells.training.fold import FoldTraining
+from bloodcells.training.fold_training import FoldTraining
 from stages import clean, prepare
 from studies.original_report import __main__ as study
 from studies.original_report.figures import ORIGINAL, PROPOSED, Figure
-from tests import project, workplace
 from tests.stages.prepared import SIZE, TINY, untrained
-from tests.workplace import PATHS, error_of, table
+from tests.support import project, workplace
+from tests.support.workplace import PATHS, error_of, table
 
 RESULTS = Path("studies", "results", "original_report", "rendered")
 KEPT = PATHS.artifacts / "original_report" / "resnet"

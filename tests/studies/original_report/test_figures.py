@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bloodcells.core.classes import CLASSES
+from bloodcells.core.cell_classes import CLASSES
 from bloodcells.evaluation.intervals import wilson
 from studies.original_report.figures import ORIGINAL, PROPOSED, Figure, figures
 

@@ -1,7 +1,7 @@
 import base64
 import re
 
-from bloodcells.cli.review.web_page import web_page
+from bloodcells.cli.review.html_page import web_page
 
 PAGE = """# Review: `a` against `b`
 

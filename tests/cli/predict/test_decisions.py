@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bloodcells.cli.predict.decisions import Prediction, predict_images
 from bloodcells.cli.predict.model import load_model
-from bloodcells.cli.predict.predictions import Prediction, predict_images
 from tests.cli.predict.slides import MIDDLE, PROBABILITIES, predictor, slide
 
 

@@ -7,11 +7,11 @@ from markdown_it import MarkdownIt
 from bloodcells.cli.git import Revision
 from bloodcells.cli.review.changes import ABSENT, WHOLE, Change, CodeChange, DataChange, Retraining
 from bloodcells.cli.review.findings import DatasetReview, Picture, Review, compare, failures
+from bloodcells.cli.review.html_page import web_page
 from bloodcells.cli.review.lock_status import LockStatus, Stale
-from bloodcells.cli.review.page import comment, markdown
+from bloodcells.cli.review.markdown_page import comment, markdown
 from bloodcells.cli.review.snapshot import Results, RunCheck, Snapshot
 from bloodcells.cli.review.verdicts import Flip, Judgment, Verdict
-from bloodcells.cli.review.web_page import web_page
 from bloodcells.evaluation.metrics import headline
 from bloodcells.inference.predictions import Predictions
 from tests.cli.review.committed import hashes, image, predictions

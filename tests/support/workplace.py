@@ -13,9 +13,8 @@ import pytest
 from bloodcells.core.errors import run
 from bloodcells.core.paths import DatasetPaths
 from bloodcells.datasets.synthetic.generate import generate
-from tests.project import set_params
+from tests.support.project import ROOT, set_params
 
-ROOT = Path(__file__).parents[1]
 PUBLISHED = ROOT.parent / "shared" / "bccd" / "dataset-master"
 IMAGES, SEED = 30, 7
 PATHS = DatasetPaths("rendered")

@@ -16,8 +16,8 @@ from bloodcells.cli.predict.preprocessing import Sample, preprocess
 from bloodcells.core.errors import InputError
 from bloodcells.inference.predictor import Predictor
 from bloodcells.inference.probabilities import predict
-from bloodcells.inference.selective import DIGITS
 from bloodcells.inference.temperature import temperature_scaled
+from bloodcells.inference.threshold import DIGITS
 
 ABSTAINS, ERROR = "abstains", "error"
 """Verdicts other than a class."""

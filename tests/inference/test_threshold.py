@@ -3,7 +3,8 @@ import pytest
 from scipy.stats import binomtest
 
 from bloodcells.inference.predictions import Predictions
-from bloodcells.inference.selective import (
+from bloodcells.inference.temperature import fit_temperature, temperature_scaled
+from bloodcells.inference.threshold import (
     REJECT_ALL,
     SelectiveRule,
     cells_needed,
@@ -11,7 +12,6 @@ from bloodcells.inference.selective import (
     fit_threshold,
     rules_by_fold,
 )
-from bloodcells.inference.temperature import fit_temperature, temperature_scaled
 
 
 def random_predictions(cells: int = 120, seed: int = 0) -> Predictions:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from bloodcells.core.errors import InputError
-from bloodcells.imaging.opening import open_rgb
+from bloodcells.imaging.loading import open_rgb
 
 WIDTH, HEIGHT = 64, 48
 COLORS = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)

@@ -9,7 +9,7 @@ import pytest
 from bloodcells.core.errors import InputError
 from bloodcells.core.files import atomic_folder
 from bloodcells.core.geometry import Box
-from bloodcells.core.pixels import ARRAY, INDEX, PixelWriter, open_pixels
+from bloodcells.core.prepared_cells import ARRAY, INDEX, PixelWriter, open_pixels
 
 SIZE = 8
 CELLS = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 3), dtype=np.uint8)

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 import bloodcells
-from bloodcells.core.classes import CLASSES
+from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.parameters import ImageParameters
-from bloodcells.core.pixels import PreparedCells
+from bloodcells.core.prepared_cells import PreparedCells
 from bloodcells.models.architectures import build
 from bloodcells.models.checkpoints import Checkpoint
 from bloodcells.models.normalization import MEAN, STD

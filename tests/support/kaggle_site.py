@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from kagglesdk import kaggle_env  # type: ignore[import-untyped]
 
-from tests.loopback import Response, Site, content, redirect, serving
+from tests.support.loopback import Response, Site, content, redirect, serving
 
 HANDLE = "someone/some-cells"
 CURRENT = "/api/v1/datasets.DatasetApiService/GetDataset"

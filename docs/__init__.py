@@ -1,1 +1,0 @@
-"""The pages that lead through the project, and the module that keeps the README's figures those of the tables."""

@@ -1,0 +1,1 @@
+"""What tests share: copies of the project, small data sets, and servers on this machine."""

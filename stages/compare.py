@@ -2,7 +2,6 @@
 
 import argparse
 from collections import Counter
-from pathlib import Path
 
 import pandas as pd
 
@@ -42,7 +41,7 @@ def main() -> None:
     models = {name: read_predictions(paths.predictions(name)) for name in params.models}
     kept = Counter(row["label"] for row in read_csv(paths.cells, ("label",)))
     majority = max(sorted(kept), key=lambda label: kept[label])
-    published = read_published(Path("datasets", params.dataset, "published_results.csv"))
+    published = read_published(paths.published_results)
     drawn = resample(models, params.compare.resamples, params.compare.seed)
     tested = pairs(models, drawn)
 

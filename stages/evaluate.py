@@ -20,7 +20,6 @@ from bloodcells.core.parameters import (
 from bloodcells.core.prepared_cells import PreparedCells, open_pixels
 from bloodcells.evaluation.calibration import negative_log_likelihood
 from bloodcells.evaluation.metrics import headline
-from bloodcells.evaluation.tables import DIGITS
 from bloodcells.inference.parameters import EvaluateParameters
 from bloodcells.inference.predictions import Predictions, worst_mistakes, write_predictions
 from bloodcells.inference.predictor import Predictor
@@ -62,7 +61,7 @@ def main() -> None:
     # The validation loss is there to choose among experiments: choosing by the test would overestimate performance.
     loss = negative_log_likelihood(validation.probabilities, validation.actual)
     scores = headline(tested) | {"validation_loss": loss}
-    write_json(paths.metrics(model), {name: round(value, DIGITS) for name, value in scores.items()})
+    write_json(paths.metrics(model), {name: round(value, 4) for name, value in scores.items()})
     print(
         f"{model}: {int(tested.correct.sum())} of {len(tested.actual)} cells correct, accuracy "
         f"{scores['accuracy']:.3f} ({scores['accuracy_low']:.3f} to {scores['accuracy_high']:.3f})"

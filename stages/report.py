@@ -188,11 +188,14 @@ def calibration(params: Parameters) -> dict[str, Any]:
             for row in _rows(tested)
         ],
         "missed": [*tested[tested["error_rate_low"] > target].index],
-        "thresholds": [
-            f"{row.Index} {row.threshold:.4f}" if row.threshold <= 1 else f"{row.Index} none (it rejects all)"
-            for row in _rows(fitted)
-        ],
+        "thresholds": [f"{row.Index} {_threshold(row.threshold)}" for row in _rows(fitted)],
     }
+
+
+def _threshold(value: float) -> str:
+    if value > 1:
+        return "none (it rejects all)"
+    return f"{value:.4f}" if value else "0 (it never abstains)"
 
 
 def _verdict(row: Any) -> str:

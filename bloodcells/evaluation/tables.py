@@ -7,11 +7,12 @@ import pandas as pd
 
 from bloodcells.core.files import write_text
 
-DIGITS = 4
+DIGITS = 6
+"""More than any page shows, so that nothing is rounded twice."""
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a table as CSV: proportions to four digits, p values (columns p…) to three significant ones, NaN empty."""
+    """Write a table as CSV: proportions to six digits, p values (columns p…) to three significant ones, NaN empty."""
     rounded = table.copy()
     for name in table.select_dtypes("float").columns:
         if name in ("p", "p_holm"):

@@ -10,9 +10,9 @@ def written(tmp_path: Path, table: pd.DataFrame) -> str:
     return (tmp_path / "table.csv").read_text()
 
 
-def test_proportions_keep_four_digits_and_p_values_three_significant_ones(tmp_path: Path) -> None:
-    table = pd.DataFrame({"accuracy": [0.123456], "p": [0.0000123456], "p_holm": [0.0123456], "cells": [7]})
-    assert written(tmp_path, table) == "accuracy,p,p_holm,cells\n0.1235,1.23e-05,0.0123,7\n"
+def test_proportions_keep_six_digits_and_p_values_three_significant_ones(tmp_path: Path) -> None:
+    table = pd.DataFrame({"accuracy": [0.12345678], "p": [0.0000123456], "p_holm": [0.0123456], "cells": [7]})
+    assert written(tmp_path, table) == "accuracy,p,p_holm,cells\n0.123457,1.23e-05,0.0123,7\n"
     assert table["accuracy"][0] == 0.123456  # the table itself is not rounded
 
 
@@ -22,4 +22,4 @@ def test_missing_numbers_are_empty_and_whole_numbers_stay_whole(tmp_path: Path) 
 
 
 def test_no_number_is_minus_0(tmp_path: Path) -> None:
-    assert written(tmp_path, pd.DataFrame({"difference": [-1e-6, -0.0]})) == "difference\n0.0\n0.0\n"
+    assert written(tmp_path, pd.DataFrame({"difference": [-1e-8, -0.0]})) == "difference\n0.0\n0.0\n"

@@ -72,11 +72,11 @@ def test_boxes_in_the_image_are_mapped_to_the_crop(capsys: pytest.CaptureFixture
         "model": "resnet",
         "hits": "4",
         "cells": "12",
-        "accuracy": "0.3333",
-        "low": "0.1381",  # Wilson's interval of 4 of 12
-        "high": "0.6094",
-        "chance": "0.3333",
-        "center": "0.3333",
+        "accuracy": "0.333333",
+        "low": "0.13812",  # Wilson's interval of 4 of 12
+        "high": "0.609378",
+        "chance": "0.333333",
+        "center": "0.333333",
     }
     assert "in 4 of 12 cells (0.138 to 0.609)" in capsys.readouterr().out
 

@@ -112,7 +112,7 @@ def test_the_page_of_the_data_counts_rows_by_class_and_by_reason() -> None:
     assert re.search(r"\| null: no label \| +3 \|", text)
     assert re.search(r"\| null \| +3 \| +\|", text)
     assert "95.0 % of 40 annotated images" in text
-    assert "3 pairs of images are near-duplicates" in text
+    assert "3 pairs of images are near-duplicates;" in text
 
 
 def test_tables_and_provenance_are_published() -> None:

@@ -13,7 +13,7 @@ def written(tmp_path: Path, table: pd.DataFrame) -> str:
 def test_proportions_keep_six_digits_and_p_values_three_significant_ones(tmp_path: Path) -> None:
     table = pd.DataFrame({"accuracy": [0.12345678], "p": [0.0000123456], "p_holm": [0.0123456], "cells": [7]})
     assert written(tmp_path, table) == "accuracy,p,p_holm,cells\n0.123457,1.23e-05,0.0123,7\n"
-    assert table["accuracy"][0] == 0.123456  # the table itself is not rounded
+    assert table["accuracy"][0] == 0.12345678  # the table itself is not rounded
 
 
 def test_missing_numbers_are_empty_and_whole_numbers_stay_whole(tmp_path: Path) -> None:

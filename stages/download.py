@@ -46,12 +46,27 @@ def download(pin: str, folder: Path) -> None:
     from bloodcells.datasets.download import sources  # noqa: PLC0415  importing requests takes a while
 
     expected = read_fingerprint(pin, Path(f"{LOCAL}.dvc"))
-    known = (read_checksums(BCCD_CHECKSUMS), read_checksums(CACHE / pin[:2] / pin[2:]))
+    cache = cache_folder()
+    pinned = read_checksums(cache / pin[:2] / pin[2:])
+    known = (read_checksums(BCCD_CHECKSUMS), pinned)
     with TemporaryDirectory(
         prefix=".download.", suffix=".part", dir=folder.parent, ignore_cleanup_errors=True
     ) as scratch:
-        chosen = sources.choose_sources(LOCAL, os.environ.get("BLOODCELLS_MIRROR"))
+        cached = sources.find_in_cache(pinned, cache)
+        chosen = sources.choose_sources(LOCAL, os.environ.get("BLOODCELLS_MIRROR"), cached=cached)
         sources.fetch(chosen, folder, Path(scratch), expected, known)
+
+
+def cache_folder() -> Path:
+    """Return the folder of DVC's cache. An experiment in a temporary folder shares that of the repository."""
+    from dvc.exceptions import DvcException  # noqa: PLC0415  importing dvc takes a second
+    from dvc.repo import Repo  # noqa: PLC0415
+
+    try:
+        with Repo() as repo:
+            return Path(repo.cache.local.path)
+    except DvcException:  # outside of a repository
+        return CACHE
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from bloodcells.core.parameters import (
 )
 from bloodcells.core.prepared_cells import PreparedCells, open_pixels
 from bloodcells.evaluation.calibration import negative_log_likelihood
+from bloodcells.evaluation.intervals import wilson
 from bloodcells.evaluation.metrics import headline
 from bloodcells.inference.parameters import EvaluateParameters
 from bloodcells.inference.predictions import Predictions, worst_mistakes, write_predictions
@@ -62,10 +63,9 @@ def main() -> None:
     loss = negative_log_likelihood(validation.probabilities, validation.actual)
     scores = headline(tested) | {"validation_loss": loss}
     write_json(paths.metrics(model), {name: round(value, 4) for name, value in scores.items()})
-    print(
-        f"{model}: {int(tested.correct.sum())} of {len(tested.actual)} cells correct, accuracy "
-        f"{scores['accuracy']:.3f} ({scores['accuracy_low']:.3f} to {scores['accuracy_high']:.3f})"
-    )
+    correct, total = int(tested.correct.sum()), len(tested.actual)
+    low, high = wilson(correct, total)
+    print(f"{model}: {correct} of {total} cells correct, accuracy {correct / total:.3f} ({low:.3f} to {high:.3f})")
 
 
 def _predict(params: Parameters, model: str, fold: int, cells: PreparedCells) -> tuple[Predictions, Predictions]:

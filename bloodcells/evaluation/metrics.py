@@ -35,18 +35,16 @@ def sensitivity_and_specificity(p: Predictions) -> tuple[Floats, Floats]:
 
 
 def headline(p: Predictions) -> dict[str, float]:
-    """Return the metrics by which models are compared: accuracy with its Wilson interval, and means over the classes.
+    """Return the metrics by which models are compared: accuracy, and means over the classes.
 
     Raises:
         ValueError: there are no predictions.
     """
-    correct, total = int(p.correct.sum()), len(p.actual)
-    low, high = wilson(correct, total)
+    if not len(p.actual):
+        raise ValueError("there are no predictions")
     sensitivity, specificity = sensitivity_and_specificity(p)
     return {
-        "accuracy": correct / total,
-        "accuracy_low": low,
-        "accuracy_high": high,
+        "accuracy": float(p.correct.mean()),
         "mean_sensitivity": float(np.nanmean(sensitivity)),
         "mean_specificity": float(np.nanmean(specificity)),
     }

@@ -77,6 +77,15 @@ def test_a_mirror_in_the_environment_is_used(project: Path, pin: str, site: Site
     assert [path.name for path in Path("artifacts", "bccd").iterdir()] == ["raw"]
 
 
+def test_data_in_the_cache_are_used_without_a_network(pin: str, project: Path, tmp_path: Path) -> None:
+    checksums = smallset.checksums(tmp_path / "published")
+    for name, md5 in checksums.md5s.items():
+        smallset.write(project / ".dvc" / "cache" / "files" / "md5" / md5[:2], {md5[2:]: smallset.FILES[name]})
+    result = download(pin, HTTPS_PROXY="http://127.0.0.1:9")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert smallset.read(RAW) == smallset.FILES
+
+
 def test_a_local_folder_is_used(project: Path, pin: str) -> None:
     smallset.write(project / "data")
     assert download(pin, BLOODCELLS_MIRROR="nowhere").returncode == 0

@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -42,8 +43,17 @@ def choose_sources(
     mirror: str | None,
     published: Published = BCCD,
     policy: RetryPolicy = RETRY_POLICY,
+    cached: Mapping[str, Path] | None = None,
 ) -> list[Source]:
-    """Return the sources to try in order: only the one that the user chose, or else the public ones."""
+    """Return the sources to try in order: only the one that the user chose, or else DVC's cache and the public ones.
+
+    Args:
+        local: a folder that comes first if it exists.
+        mirror: a folder, an archive or a URL that the user chose.
+        published: the public sources.
+        policy: how often to retry a download.
+        cached: the pinned files in DVC's cache, by their path in the data set.
+    """
     if os.path.lexists(local):
         remedy = (
             f"restore {local}/ (`dvc checkout {local}.dvc` if DVC has it), run `dvc add {local}` if you meant to "
@@ -54,7 +64,9 @@ def choose_sources(
         remedy = "correct it, name another one in BLOODCELLS_MIRROR, or unset that to download the data set"
         name = redact_url(mirror) if _is_url(mirror) else mirror
         return [Source(f"BLOODCELLS_MIRROR ({name})", lambda scratch: _mirror(mirror.strip(), scratch, policy), remedy)]
+    files = [Source("DVC's cache", lambda scratch: _restore(cached, scratch), _OTHER_SOURCES, True)] if cached else []
     return [
+        *files,
         Source("git mirrors", lambda scratch: _git(published, scratch, policy), _OTHER_SOURCES),
         Source("Kaggle", lambda scratch: _kaggle(published.kaggle, policy), _OTHER_SOURCES),
     ]
@@ -129,6 +141,20 @@ def _candidates(root: Path, whole: Path, copies: dict[str, Path]) -> Iterator[Ch
         found = all_files(base)
         yield hash_files(found | copied)
         yield hash_files({name: path for name, path in found.items() if not is_os_junk(path.name)} | copied)
+
+
+def find_in_cache(pinned: Checksums | None, cache: Path) -> dict[str, Path] | None:
+    """Return where DVC's cache holds each pinned file, or None if it lacks one."""
+    files = {name: cache / md5[:2] / md5[2:] for name, md5 in pinned.md5s.items()} if pinned else {}
+    return files if files and all(path.is_file() for path in files.values()) else None
+
+
+def _restore(files: Mapping[str, Path], scratch: Path) -> Path:
+    for name, path in files.items():
+        target = scratch / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    return scratch
 
 
 def _folder(path: Path) -> Path:

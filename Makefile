@@ -27,7 +27,7 @@ lint: $(READY_DEV)  ## check style, types and workflows
 
 # Each value of SWEEP is an experiment. What a value does not change is taken from DVC's cache.
 SWEEP ?= models.resnet.learning_rate=3e-4,3e-3
-BY ?= metrics/rendered/resnet.json:validation_loss
+BY ?= metrics/rendered/resnet.json:val_loss
 JOBS ?= 2
 
 experiments: $(READY)  ## queue a small sweep, run it, and show its table

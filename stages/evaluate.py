@@ -61,7 +61,7 @@ def main() -> None:
     write_json(paths.provenance(model), _provenance(params, model, time.perf_counter() - start))
     # The validation loss is there to choose among experiments: choosing by the test would overestimate performance.
     loss = negative_log_likelihood(validation.probabilities, validation.actual)
-    scores = headline(tested) | {"validation_loss": loss}
+    scores = headline(tested) | {"val_loss": loss}
     write_json(paths.metrics(model), {name: round(value, 4) for name, value in scores.items()})
     correct, total = int(tested.correct.sum()), len(tested.actual)
     low, high = wilson(correct, total)

@@ -17,6 +17,15 @@ def test_the_default_run_is_up_to_date_in_a_fresh_clone(tmp_path: Path) -> None:
     assert "Running stage" not in result.stdout
 
 
+def test_a_clone_with_the_line_ends_of_windows_is_up_to_date(tmp_path: Path) -> None:
+    """The attributes of the repository keep git from changing the bytes that DVC hashes."""
+    autocrlf = ("-c", "core.autocrlf=true")
+    project.done("git", "clone", "--quiet", *autocrlf, str(project.ROOT), str(tmp_path / "clone"), cwd=tmp_path)
+    result = project.command("dvc", "repro", "--dry", "--allow-missing", cwd=tmp_path / "clone")
+    assert "Running stage" not in result.stdout
+    assert result.returncode == 0, result.stderr
+
+
 def test_the_run_on_real_cells_is_kept() -> None:
     assert "bccd" in REAL
 

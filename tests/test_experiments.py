@@ -41,7 +41,7 @@ from bloodcells.core.parameters import read_yaml
 
 assert Path("artifacts", "pixels").read_text() == "pixels"
 rate = read_yaml(Path("params.yaml"))["models"]["resnet"]["learning_rate"]
-scores = {"accuracy": 1.0, "validation_loss": round(abs(rate - 0.0028), 4)}
+scores = {"accuracy": 1.0, "val_loss": round(abs(rate - 0.0028), 4)}
 write_json(Path("metrics", "rendered", "resnet.json"), scores)
 """
 
@@ -56,7 +56,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
         shutil.rmtree(folder / other_results)
     (folder / "stages" / "prepare.py").write_text(PREPARE.format(log=str(folder.with_suffix(".log"))))
     (folder / "stages" / "evaluate.py").write_text(EVALUATE)
-    write_json(folder / "metrics" / "rendered" / "alexnet.json", {"accuracy": 1.0, "validation_loss": 0.5})
+    write_json(folder / "metrics" / "rendered" / "alexnet.json", {"accuracy": 1.0, "val_loss": 0.5})
     environment.lend(folder)
     project.done("dvc", "repro", cwd=folder)
     project.commit(folder, "base")
@@ -70,8 +70,8 @@ def rows(printed: str) -> list[list[str]]:
 
 def test_the_table_shows_what_changed_and_puts_the_best_by_validation_first(swept: tuple[Path, str]) -> None:
     head, _, *body = rows(swept[1])
-    assert {*head} <= {"Experiment", "State", "Executor", "validation_loss", "models.resnet.learning_rate"}
-    loss, rate = head.index("validation_loss"), head.index("models.resnet.learning_rate")
+    assert {*head} <= {"Experiment", "State", "Executor", "val_loss", "models.resnet.learning_rate"}
+    loss, rate = head.index("val_loss"), head.index("models.resnet.learning_rate")
     experiments = [row for row in body if "[" in row[0]]
     assert [(row[loss], row[rate]) for row in experiments] == [("0.0002", "0.003"), ("0.0025", "0.0003")]
     assert len(swept[1].splitlines()) < 30

@@ -38,7 +38,7 @@ def stale(folder: Path) -> set[str]:
 def test_each_model_leaves_its_headline_and_its_predictions(clone: Path) -> None:
     for model in MODELS:
         scores = json.loads((clone / "metrics" / "rendered" / f"{model}.json").read_text())
-        assert set(scores) == {"accuracy", "mean_sensitivity", "mean_specificity", "validation_loss"}
+        assert set(scores) == {"accuracy", "mean_sensitivity", "mean_specificity", "val_loss"}
         with (clone / "plots" / "rendered" / "predictions" / f"{model}.csv").open() as file:
             rows = list(csv.DictReader(file))
         assert list(rows[0]) == ["image", "fold", "actual", "predicted", *CLASSES]
@@ -75,6 +75,55 @@ def test_a_fresh_clone_is_not_stale(clone: Path, tmp_path: Path) -> None:
     result = project.command("dvc", "repro", "--dry", "--allow-missing", cwd=tmp_path / "fresh")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "Running stage" not in result.stdout
+
+
+@pytest.mark.parametrize("verb", ["status", "data status", "checkout", "pull", "list -R .", "repro --dry", "exp show"])
+def test_after_a_run_the_bare_verb_ends_well(clone: Path, verb: str) -> None:
+    project.done("dvc", *verb.split(), cwd=clone)
+
+
+def test_the_table_of_metrics_has_a_row_per_model_and_fits_a_page(clone: Path) -> None:
+    lines = project.done("dvc", "metrics", "show", cwd=clone).splitlines()
+    assert len(lines) == 1 + len(MODELS)
+    assert max(map(len, lines)) <= 100
+    assert not any(" - " in line for line in lines)
+
+
+def test_a_second_machine_pulls_everything_and_has_nothing_to_do(clone: Path, tmp_path: Path) -> None:
+    second = tmp_path / "second"
+    project.done("git", "clone", "--quiet", str(clone), str(second), cwd=tmp_path)
+    project.done("dvc", "remote", "add", "--local", "--default", "team", str(tmp_path / "storage"), cwd=clone)
+    (second / ".dvc" / "config.local").write_bytes((clone / ".dvc" / "config.local").read_bytes())
+    project.done("dvc", "push", cwd=clone)
+    project.done("dvc", "remote", "remove", "--local", "team", cwd=clone)
+    project.done("dvc", "install", cwd=second)  # from here on, git runs DVC as well
+    for verb in ("status", "pull", "checkout", "list -R .", "push", "plots show"):
+        project.done("dvc", *verb.split(), cwd=second)
+    project.done("git", "switch", "--quiet", "--create", "other", cwd=second)
+    project.commit(second, "nothing")
+    assert "Data and pipelines are up to date." in project.done("dvc", "repro", cwd=second)
+
+
+def test_a_predictor_is_found_by_its_version_tag(clone: Path, tmp_path: Path) -> None:
+    project.done(
+        "git", "-c", "user.name=T", "-c", "user.email=t@example.org", "tag", "-a", "resnet@v1.0.0", "-m", "1", cwd=clone
+    )
+    project.done("dvc", "artifacts", "get", str(clone), "resnet", "--out", "got.ckpt", cwd=tmp_path)
+    kept = clone / "artifacts" / "rendered" / "predictors" / "resnet.ckpt"
+    assert (tmp_path / "got.ckpt").read_bytes() == kept.read_bytes()
+
+
+def test_going_back_to_former_parameters_computes_nothing_but_the_report(clone: Path) -> None:
+    params = (clone / "params.yaml").read_text()
+    project.set_params(clone, {"evaluate.tta": 8})
+    project.done("dvc", "repro", cwd=clone)
+    diff = project.done("dvc", "metrics", "diff", "--md", "HEAD", cwd=clone)
+    changed = [line for line in diff.splitlines() if "metrics/rendered/" in line]
+    assert len(changed) <= 4 * len(MODELS)
+    (clone / "params.yaml").write_text(params)
+    out = project.done("dvc", "repro", cwd=clone)
+    assert {line.split("'")[1] for line in out.splitlines() if line.startswith("Running stage")} <= {"report"}
+    assert project.done("git", "status", "--porcelain", cwd=clone) == ""
 
 
 def test_one_model_s_rate_concerns_that_model_alone(clone: Path) -> None:

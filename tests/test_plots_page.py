@@ -99,7 +99,7 @@ def test_every_chart_is_drawn_and_nothing_is_asked_for(browser: str, pages: Page
     dom, asked = seen(browser, pages.after, tmp_path)
     assert asked == []
     told = re.sub(r"<.*?>", "", dom[dom.index("<header>") : dom.index("<nav>")])
-    assert "Data: rendered (smears drawn by the project, which say nothing about blood)." in told
+    assert "Data: rendered (synthetic smears, which say nothing about blood)." in told
     assert "Revisions: workspace (the files as they are now), HEAD." in told
     drawn = dict(re.findall(r'<div id="([^"]+)" class="vega-embed(.*?)(?=<div id="|</section>)', dom, re.DOTALL))
     assert drawn.keys() == pages.charts.keys()
@@ -110,7 +110,7 @@ def test_every_chart_is_drawn_and_nothing_is_asked_for(browser: str, pages: Page
         assert "NaN" not in drawn[place]
         assert {"workspace", "HEAD"} <= set(re.findall(r"<text[^>]*>([^<]+)</text>", drawn[place])), place
     headings = re.findall(r"<h2>(.+?)</h2>", dom[dom.index("<body>") :])
-    assert headings[:3] == ["Which model is best", "What is taken for what", "Class by class"]
+    assert headings[:3] == ["Which model is best", "Confusion matrices", "Class by class"]
     assert "Other plots" not in headings
 
 
@@ -121,7 +121,7 @@ def test_where_vega_does_not_come_the_page_says_what_to_do(browser: str, pages: 
         f"https://cdn.jsdelivr.net/npm/{name}" for name in ("vega", "vega-lite", "vega-embed")
     }
     assert re.search(r'<p id="no-vega" class="alarm">There are no charts', dom)
-    assert "python -m bloodcells plots offline" in dom
+    assert "<code>bloodcells plots offline</code>" in dom
 
 
 class Outside(HTMLParser):
@@ -211,5 +211,5 @@ def test_what_cannot_be_drawn_is_said(pages: Pages, tmp_path: Path, monkeypatch:
     monkeypatch.chdir(pages.clone)
     assert "nowhere" in error_of(lambda: main(["plots", "pictures", str(tmp_path), "nowhere"]))
     monkeypatch.chdir(tmp_path)
-    assert "no git repository" in error_of(lambda: main(["plots", "offline"]))
+    assert "not in a git repository" in error_of(lambda: main(["plots", "offline"]))
     assert not list(tmp_path.iterdir())

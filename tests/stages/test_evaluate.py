@@ -78,7 +78,7 @@ def test_metrics_and_the_picture_of_mistakes_belong_to_the_predictions(evaluated
     scores = json.loads((evaluated / METRICS).read_text())
     validation = read_predictions(evaluated / VALIDATION, validation=True)
     of_label = validation.probabilities[np.arange(len(validation.actual)), validation.actual]
-    assert scores.pop("validation_loss") == round(float(-np.log(of_label).mean()), 4)
+    assert scores.pop("val_loss") == round(float(-np.log(of_label).mean()), 4)
     tested = read_predictions(evaluated / PREDICTIONS)
     assert scores == {name: round(value, 4) for name, value in headline(tested).items()}
     with Image.open(evaluated / PATHS.plots / "mistakes" / "resnet.png") as picture:

@@ -63,7 +63,7 @@ def find_model(which: str | None) -> Path:
 
 def _validation_loss(metrics: Path) -> float:
     try:
-        return float(json.loads(metrics.read_text(encoding="utf-8"))["validation_loss"])
+        return float(json.loads(metrics.read_text(encoding="utf-8"))["val_loss"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = error.strerror if isinstance(error, OSError) else type(error).__name__
         raise InputError(

@@ -20,6 +20,7 @@ from bloodcells.cli.review.escape import distinct, named
 from bloodcells.cli.review.lock_status import LockStatus
 from bloodcells.cli.review.snapshot import Results, RunCheck, Snapshot
 from bloodcells.cli.review.verdicts import Judgment, Verdict, moved, verdicts
+from bloodcells.evaluation.intervals import wilson
 from bloodcells.reporting.markdown import join
 
 
@@ -124,7 +125,7 @@ def _dataset(
         verdicts(base.predictions, head.predictions, unreadable, models, resamples, seed),
         max((moved(base.predictions[model], head.predictions[model]) for model in both), default=0.0),
         data_change(base, head),
-        {file: side_by_side(base.metrics.get(file, {}), head.metrics.get(file, {})) for file in files},
+        {file: side_by_side(_metrics(base, file), _metrics(head, file)) for file in files},
         head.checks,
         [change.name for change in changed(base.files, head.files)],
         _unchecked(name, base, head),
@@ -132,6 +133,15 @@ def _dataset(
         committed=bool(head.files),
         retraining=retraining(base, head),
     )
+
+
+def _metrics(results: Results, model: str) -> Mapping[str, float]:
+    """Return the metrics of a model, with the Wilson interval of its accuracy where its predictions are known."""
+    values, p = results.metrics.get(model, {}), results.predictions.get(model)
+    if "accuracy" not in values or p is None:
+        return values
+    low, high = wilson(int(p.correct.sum()), len(p.actual))
+    return {**values, "accuracy_low": low, "accuracy_high": high}
 
 
 def _unchecked(dataset: str, base: Results, head: Results) -> str:

@@ -21,7 +21,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         path = Path("artifacts", "rendered", "predictors", f"{name}.ckpt")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-        write_json(Path("metrics", "rendered", f"{name}.json"), {"accuracy": 0.9, "validation_loss": loss})
+        write_json(Path("metrics", "rendered", f"{name}.json"), {"accuracy": 0.9, "val_loss": loss})
     return tmp_path
 
 

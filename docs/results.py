@@ -5,8 +5,9 @@ import csv
 import itertools
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel
@@ -26,7 +27,7 @@ from bloodcells.evaluation.comparison import (
 )
 from bloodcells.evaluation.parameters import CompareParameters
 from bloodcells.inference.predictions import Predictions, read_predictions
-from bloodcells.reporting.markdown import interval, p_value, paragraph, table
+from bloodcells.reporting.markdown import interval, join, p_value, paragraph, table
 from bloodcells.visualization.vega import draw_chart
 
 README, CHART = Path("README.md"), Path("docs", "real-cells.png")
@@ -50,7 +51,7 @@ def main() -> None:
     p = next(iter(models.values()))
     majority = p.classes[int(np.bincount(p.actual).argmax())]
     entries = compare(models, majority, read_published(PATHS.published_results))
-    content = f"{describe(params, models, entries)}\n\n{duration(params)}"
+    content = f"{describe(params, models, entries)}\n\n{paragraph(origin(params), width=WIDTH)}"
     write_text(README, fill(README.read_text(encoding="utf-8"), content))
     rows = csv.DictReader(accuracy_table(entries).to_csv(index=False).splitlines())
     draw_chart("accuracy", rows, CHART, f"Accuracy on {len(p.actual)} real cells, and the original report's on 35")
@@ -114,23 +115,30 @@ def _errors(models: Mapping[str, Predictions]) -> list[str]:
     ]
 
 
-def duration(params: Parameters) -> str:
-    """Say which commit made the results, how long training took, and on which machine."""
+def origin(params: Parameters) -> str:
+    """Say which commits made the results, how long training took, and on which machine."""
     folder = next(f for f in (PATHS.report / "provenance", PATHS.plots / "provenance") if f.is_dir())
     files = [json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in params.models]
     runs = [training for file in files for training in file["training"].values()]
+    edited = any(run.get("changed") or run["commit"].endswith("+changes") for run in runs)
     minutes = sum(training["seconds"] for training in runs) / 60
-    machines = {
-        name
-        for training in runs
-        for name in training["device"]["gpus"]
-        or [f"{training['device']['processor']}, {training['device']['threads']} threads"]
-    }
-    commits = sorted({file["evaluation"]["commit"][:7] for file in files})
+    evaluated = _commits(file["evaluation"] for file in files)
     return (
-        f"Made by commit {' and '.join(f'`{commit}`' for commit in commits)}. Training all {len(runs)} networks took "
-        f"{minutes:.0f} minutes ({'; '.join(sorted(machines))})."
+        f"Evaluated by commit {evaluated}; the {len(runs)} networks were trained by "
+        f"{_commits(runs)}{', some with uncommitted changes' if edited else ''}, which took {minutes:.0f} minutes "
+        f"({'; '.join(sorted({_machine(run['device']) for run in runs}))})."
     )
+
+
+def _commits(runs: Iterable[Mapping[str, Any]]) -> str:
+    return join([f"`{commit}`" for commit in sorted({run["commit"][:7] for run in runs})])
+
+
+def _machine(device: Mapping[str, Any]) -> str:
+    """Name the GPUs, or else the processor with its features, as far as they were recorded."""
+    if device["gpus"]:
+        return ", ".join(device["gpus"])
+    return ", ".join([device["processor"], *device.get("features", []), f"{device['threads']} threads"])
 
 
 def fill(page: str, content: str) -> str:

@@ -8,6 +8,9 @@ from PIL import Image
 from bloodcells.cli.review.findings import compare
 from bloodcells.cli.review.pictures import draw
 from bloodcells.cli.review.snapshot import Results, Snapshot
+from bloodcells.core.geometry import Box
+from bloodcells.core.paths import DatasetPaths
+from bloodcells.core.prepared_cells import PixelWriter
 from bloodcells.inference.predictions import Predictions
 from tests.cli.review.committed import MODELS, predictions
 from tests.support import project
@@ -27,7 +30,10 @@ def drawn(folder: Path, base: Results, head: Results) -> dict[str, Image.Image]:
     """Return each picture by the end of its name."""
     snapshots = [Snapshot({}, None, {"bccd": results}, {}) for results in (base, head)]
     (one,) = compare(snapshots[0], snapshots[1], resamples=200, seed=1)
-    pictures = draw(folder / "page.md", project.ROOT, one, base, head)
+    root = folder.parent / f"{folder.name}-root"
+    (root / ".dvc").mkdir(parents=True, exist_ok=True)
+    (root / ".dvc" / "plots").symlink_to(project.ROOT / ".dvc" / "plots")
+    pictures = draw(folder / "page.md", root, one, base, head)
     assert {path.name for path in folder.iterdir()} == {picture.link for picture in pictures}
     return {
         picture.link.removeprefix("page-bccd-").removesuffix(".png"): Image.open(folder / picture.link)
@@ -74,3 +80,26 @@ def test_first_and_removed_models_are_drawn_alone(tmp_path: Path) -> None:
     two = {"resnet": predictions(), "mine": predictions(wrong=[2])}
     assert len(drawn(tmp_path / "a", Results(), results(two))) == 4
     assert len(drawn(tmp_path / "b", results(two), results({"resnet": predictions()}))) == 3
+
+
+def test_cells_that_flipped_are_shown_where_their_pixels_are(tmp_path: Path) -> None:
+    base, head = predictions(wrong=[1, 2]), predictions(wrong=[2, 3])
+    colors = {head.images[1]: "#FA0A0A", head.images[2]: "#0AFA0A", head.images[3]: "#0A0AFA"}
+    page = tmp_path / "page"
+    page.mkdir()
+    folder = tmp_path / "page-root" / DatasetPaths("bccd").pixels
+    folder.mkdir(parents=True)
+    writer = PixelWriter(folder, len(colors), 16)
+    for image, color in colors.items():
+        pixels = np.full((16, 16, 3), [int(color[at : at + 2], 16) for at in (1, 3, 5)], np.uint8)
+        writer.add(image, (640, 480), 30.0, Box(0, 0, 16, 16), pixels)
+    writer.close()
+    (picture,) = [
+        picture
+        for name, picture in drawn(page, results({"resnet": base}), results({"resnet": head})).items()
+        if name == "flipped-resnet"
+    ]
+    repaired, broken, still_wrong = (colors[head.images[number]] for number in (1, 3, 2))
+    assert has_color(picture, repaired)
+    assert has_color(picture, broken)
+    assert not has_color(picture, still_wrong)

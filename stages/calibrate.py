@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bloodcells.core.errors import InputError, run
-from bloodcells.core.files import read_csv
 from bloodcells.core.parameters import ModelNames, StageParameters, read_parameters
+from bloodcells.evaluation.data_checks import read_cells
 from bloodcells.evaluation.parameters import CompareParameters
 from bloodcells.evaluation.selective_prediction import (
     SelectiveResult,
@@ -60,7 +60,7 @@ def _test_folds(params: Parameters, name: str, validation: Predictions) -> NDArr
         InputError: a cell is in no fold, or in that of the network that has it for validation.
     """
     table = params.paths.cells
-    folds = {row["image"]: int(row["fold"]) for row in read_csv(table, ("image", "fold"))}
+    folds = {cell.image: cell.fold for cell in read_cells(table)}
     for image, fold in zip(validation.images, validation.folds.tolist(), strict=True):
         if folds.get(image, fold) == fold:
             which = f"tests it in fold {fold} as well" if image in folds else "does not name it"

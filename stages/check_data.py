@@ -13,7 +13,7 @@ from bloodcells.datasets.layout import all_files
 from bloodcells.datasets.records import BCCD_CHECKSUMS, BCCD_COUNTS
 from bloodcells.evaluation import data_checks
 from bloodcells.evaluation.checks import COLUMNS, Check, check_table, failure
-from bloodcells.evaluation.data_checks import Cell, SplitRow
+from bloodcells.evaluation.data_checks import SplitRow
 from bloodcells.imaging.near_duplicates import similarity, smear_thumbnails
 from bloodcells.splits.parameters import CleanParameters
 
@@ -39,7 +39,7 @@ def main() -> None:
 
 def _checks(params: Parameters) -> list[Check]:
     paths, clean = params.paths, params.clean
-    cells = [Cell(row["image"], row["label"], int(row["fold"])) for row in read_csv(paths.cells, Cell._fields)]
+    cells = data_checks.read_cells(paths.cells)
     splits = {
         fold: [
             SplitRow(row["image"], row["label"], row["part"]) for row in read_csv(paths.split(fold), SplitRow._fields)

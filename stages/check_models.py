@@ -12,7 +12,7 @@ from bloodcells.core.parameters import ModelNames, StageParameters, TestFolds, r
 from bloodcells.core.prepared_cells import open_pixels
 from bloodcells.evaluation import model_checks
 from bloodcells.evaluation.checks import COLUMNS, Check, check_table, failure
-from bloodcells.evaluation.data_checks import TEST, VALIDATION, Cell
+from bloodcells.evaluation.data_checks import TEST, VALIDATION, Cell, read_cells
 from bloodcells.inference.parameters import EvaluateParameters
 from bloodcells.inference.predictions import Predictions, read_predictions
 from bloodcells.inference.probabilities import predict
@@ -44,9 +44,7 @@ def _checks(params: Parameters) -> list[Check]:
     paths = params.paths
     models = {name: read_predictions(paths.predictions(name)) for name in params.models}
     validated = {name: read_predictions(paths.validation(name), validation=True) for name in params.models}
-    cells = [
-        Cell(row["image"], row["label"], int(row["fold"])) for row in read_csv(paths.cells, ("image", "label", "fold"))
-    ]
+    cells = read_cells(paths.cells)
     held_out = [
         Cell(row["image"], row["label"], fold)
         for fold in params.test_folds

@@ -1,12 +1,13 @@
 """Check all of `params.yaml` before anything runs, so that a typo does not end a run after its training."""
 
 import argparse
+from pathlib import Path
 from typing import Self
 
 from pydantic import ConfigDict, Field, model_validator
 
 from bloodcells.cli.review.parameters import ReviewParameters
-from bloodcells.core.errors import run
+from bloodcells.core.errors import InputError, run
 from bloodcells.core.files import write_text
 from bloodcells.core.parameters import ImageParameters, Name, StageParameters, TestFolds, read_parameters
 from bloodcells.datasets.synthetic.parameters import SyntheticParameters
@@ -45,6 +46,9 @@ class Parameters(StageParameters):
 def main() -> None:
     argparse.ArgumentParser(prog="python -m stages.check_parameters", description=__doc__).parse_args()
     params = read_parameters(Parameters)
+    for name, model in params.models.items():
+        if model.weights not in ("none", "imagenet") and not Path(model.weights).is_file():
+            raise InputError(f"params.yaml: models.{name}.weights: {model.weights} is not none, imagenet, or a file")
     write_text(params.paths.gate("parameters"), "valid\n")
 
 

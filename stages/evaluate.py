@@ -117,7 +117,7 @@ def _predictor(params: Parameters, model: str, validation: Predictions, cells: P
         temperature=rule.temperature,
         threshold=rule.threshold,
         target_error=params.evaluate.target_error,
-        calibration_cells=len(validation.images),
+        calibration_cells=len(set(validation.images)),
         tta=params.evaluate.tta,
         image_size=cells.image_size,
         min_stain=cells.min_stain,

@@ -174,8 +174,8 @@ def calibration(params: Parameters) -> dict[str, Any]:
             for name in scaled.index
         ],
         "target": target,
-        "enough": bool((fitted["cells"] >= fitted["cells_needed"]).all()),
-        "fitted_on": int(fitted["cells"].min()),
+        "enough": bool((tested["fitted_on"] >= tested["cells_needed"]).all()),
+        "fitted_on": int(tested["fitted_on"].min()),
         "needed": int(fitted["cells_needed"].max()),
         "selection_rows": [
             (
@@ -242,14 +242,22 @@ def _rows(table: pd.DataFrame) -> list[Any]:
 
 
 def _read(path: Path) -> pd.DataFrame:
-    return pd.read_csv(
-        _existing(path), keep_default_na=False, na_values=[""]
-    )  # "null" is a reason, not a missing value
+    try:  # "null" is a reason, not a missing value
+        return pd.read_csv(_existing(path), keep_default_na=False, na_values=[""])
+    except ValueError as error:
+        raise _damaged(path, error) from None
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(_existing(path).read_text(encoding="utf-8"))
+    try:
+        content: dict[str, Any] = json.loads(_existing(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise _damaged(path, error) from None
     return content
+
+
+def _damaged(path: Path, error: ValueError) -> InputError:
+    return InputError(f"{path} can't be read ({error}): delete it, and run `dvc repro`, which writes it again")
 
 
 def _existing(path: Path) -> Path:

@@ -2,12 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bloodcells.core.cell_classes import CLASSES
+from bloodcells.core.errors import InputError
+from bloodcells.core.files import read_csv
 from bloodcells.evaluation.checks import Check, none_allowed
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
@@ -30,6 +33,19 @@ class SplitRow(NamedTuple):
     image: str
     label: str
     part: str
+
+
+def read_cells(path: Path) -> list[Cell]:
+    """Read the kept cells.
+
+    Raises:
+        InputError: the table is missing, or a fold is not a number.
+    """
+    rows = read_csv(path, Cell._fields)
+    for line, row in enumerate(rows, start=2):
+        if not row["fold"].isdecimal():
+            raise InputError(f"{path}, line {line}: fold is {row['fold']!r}, not a number: run `dvc repro -f clean`")
+    return [Cell(row["image"], row["label"], int(row["fold"])) for row in rows]
 
 
 Splits = Mapping[int, Sequence[SplitRow]]

@@ -79,7 +79,7 @@ def label_issues(models: Mapping[str, Predictions], duplicates: Mapping[str, str
             "self_confidence": mean[rows, p.actual[rows]],
             "near_duplicate": [duplicates.get(image, "") for image in images],
             "near_duplicate_label": [label_of.get(duplicates.get(image, ""), "") for image in images],
-            **{name: model.probabilities[rows, p.actual[rows]] for name, model in models.items()},
+            **{f"self_confidence_{name}": model.probabilities[rows, p.actual[rows]] for name, model in models.items()},
         }
     )
 

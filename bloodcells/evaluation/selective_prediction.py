@@ -96,6 +96,7 @@ class SelectiveResult:
         calibration: of `RAW` and `SCALED` probabilities, on the tested cells.
         correct: number of tested cells that are correct.
         rules: of each tested fold, fitted without the labels of its cells.
+        fitted_on: the number of predictions that each of these rules was fitted on.
         by_fold: what is accepted under these rules.
         tested: their sum.
         rule: fitted on all validation cells; `bloodcells predict` uses it.
@@ -106,6 +107,7 @@ class SelectiveResult:
     calibration: Mapping[str, Calibration]
     correct: int
     rules: Mapping[int, SelectiveRule]
+    fitted_on: Mapping[int, int]
     by_fold: Mapping[int, Selection]
     tested: Selection
     rule: SelectiveRule
@@ -152,6 +154,7 @@ def examine(
         },
         correct=int(tested.correct.sum()),
         rules=rules,
+        fitted_on={fold: int((np.asarray(test_fold) != fold).sum()) for fold in folds},
         by_fold={
             fold: select(confidence[tested.folds == fold], tested.correct[tested.folds == fold], rules[fold].threshold)
             for fold in folds
@@ -196,17 +199,19 @@ def selection_table(models: Mapping[str, SelectiveResult], target_error: float) 
 
     The row for all folds has no temperature and no threshold, since each fold has its own. Those of validation are the
     ones that `bloodcells predict` uses; its error rate is that on the very cells that the threshold was fitted on.
-    `cells_needed` is how many cells it takes to show the target error rate at all.
+    `fitted_on` is how many predictions a rule was fitted on (the fewest of all folds), `cells_needed` how many it takes
+    to show the target error rate at all.
     """
     rows: list[tuple[object, ...]] = []
     for name, model in models.items():
         for fold, found in model.by_fold.items():
-            rule = model.rules[fold]
-            rows.append((name, "test", str(fold), rule.temperature, rule.threshold, *_columns(found)))
-        rows.append((name, "test", "all", np.nan, np.nan, *_columns(model.tested)))
-        rule = model.rule
-        rows.append((name, "validation", "all", rule.temperature, rule.threshold, *_columns(model.validated)))
-    columns = ["model", "part", "fold", "temperature", "threshold", "cells", "accepted", "errors"]
+            rule, cells = model.rules[fold], model.fitted_on[fold]
+            rows.append((name, "test", str(fold), rule.temperature, rule.threshold, cells, *_columns(found)))
+        least = min(model.fitted_on.values())
+        rows.append((name, "test", "all", np.nan, np.nan, least, *_columns(model.tested)))
+        rule, cells = model.rule, model.validated.cells
+        rows.append((name, "validation", "all", rule.temperature, rule.threshold, cells, *_columns(model.validated)))
+    columns = ["model", "part", "fold", "temperature", "threshold", "fitted_on", "cells", "accepted", "errors"]
     columns += ["coverage", "coverage_low", "coverage_high", "error_rate", "error_rate_low", "error_rate_high"]
     table = pd.DataFrame(rows, columns=columns)
     return table.assign(target=target_error, cells_needed=cells_needed(target_error))

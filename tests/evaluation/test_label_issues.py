@@ -112,7 +112,7 @@ def test_the_number_of_models_comes_before_the_label_quality() -> None:
     mild = found.iloc[1]
     assert mild.label_quality == pytest.approx(((1 - 0.1) + (1 - 0.1) + (1 - 0.2)) / 6)
     assert mild.self_confidence == pytest.approx(1.3 / 3)
-    assert (mild.one, mild.two, mild.three) == (0.45, 0.45, 0.4)
+    assert (mild.self_confidence_one, mild.self_confidence_two, mild.self_confidence_three) == (0.45, 0.45, 0.4)
 
 
 def test_one_model_lists_what_it_predicts_otherwise() -> None:

@@ -15,6 +15,7 @@ from tests.support.workplace import error_of, table
 
 CELLS = [("neutrophil", 0), ("neutrophil", 1), ("eosinophil", 0), ("monocyte", 1), ("neutrophil", 1)]
 MODELS = ("resnet", "alexnet")
+PUBLISHED_PIN = "5509ad5d0a27f562a049d08381f3a988.dir"
 CHARTS = [PATHS.chart(name) for name in ("accuracy", "differences", "class_scores", "roc", "curves")]
 TABLES = [PATHS.table(name) for name in ("intervals", "pairs")]
 
@@ -67,13 +68,19 @@ def test_models_are_compared_with_the_majority_class() -> None:
     assert (rows[0]["accuracy"], rows[0]["accuracy_low"], rows[0]["accuracy_high"]) == ("0.8", "0.375535", "0.963776")
 
 
-def test_published_results_come_from_the_record_of_the_data_set(place: Path) -> None:
+def test_published_results_stand_beside_those_of_the_published_cells_only(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for top in ("artifacts", "plots"):
         (place / top / "rendered").rename(place / top / "bccd")
     change({"dataset": "bccd"})
+    monkeypatch.setattr(sys, "argv", ["compare", "--pin", PUBLISHED_PIN])
     compare.main()
     published = [row for row in table(Path("plots/bccd/accuracy.csv")) if row["kind"] == "published"]
     assert [(row["correct"], row["cells"]) for row in published] == [("28", "35"), ("32", "35"), ("6", "35")]
+    monkeypatch.setattr(sys, "argv", ["compare", "--pin", f"{'0' * 32}.dir"])
+    compare.main()
+    assert {row["kind"] for row in table(Path("plots/bccd/accuracy.csv"))} == {"model", "baseline"}
 
 
 def test_the_majority_class_is_that_of_all_kept_cells() -> None:

@@ -72,7 +72,9 @@ def test_contradicted_labels_come_before_near_duplicates(capsys: pytest.CaptureF
         ("20.jpg", CLASSES[0]),
         ("5.jpg", CLASSES[1]),
     ]
-    assert [found[0][name] for name in ("label_quality", "self_confidence", *MODELS)] == ["0.2", *["0.1"] * 4]
+    assert [
+        found[0][name] for name in ("label_quality", "self_confidence", *(f"self_confidence_{m}" for m in MODELS))
+    ] == ["0.2", *["0.1"] * 4]
     assert "3 of 30 labels are contradicted by most models, 2 by all" in capsys.readouterr().out
     assert height() > before
 

@@ -143,6 +143,25 @@ def test_a_missing_table_is_an_error_that_leaves_the_last_report_as_it_is() -> N
     assert {path: path.read_bytes() for path in PATHS.report.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.parametrize(
+    ("path", "content"), [(PATHS.table("pairs"), ""), (PATHS.localization, "{"), (PATHS.table("pairs"), 'a\n"b')]
+)
+def test_a_damaged_input_is_a_one_line_error(path: Path, content: str) -> None:
+    path.write_text(content)
+    assert str(path) in error_of(report.main)
+
+
+def test_thresholds_fitted_on_too_few_cells_are_not_said_to_be_shown(place: Path) -> None:
+    project.set_params(place, {"evaluate.target_error": 0.035})  # takes 65 cells
+    calibrate.main()
+    report.main()
+    assert "is too small to show" in page("calibration")
+    project.set_params(place, {"evaluate.target_error": 0.05})  # takes 45
+    calibrate.main()
+    report.main()
+    assert "is too small to show" not in page("calibration")
+
+
 def test_show_prints_the_comparison(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "argv", ["report", "--show"])
     assert "dvc repro" in error_of(report.main)

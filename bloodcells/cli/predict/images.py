@@ -35,10 +35,12 @@ def find_images(paths: Sequence[Path], exclude: Path | None = None) -> list[Imag
         exclude: a folder not to search: that of the explanation figures.
 
     Raises:
-        InputError: a folder contains no images, or can't be read.
+        InputError: a folder contains no images, can't be read, or is the excluded one.
     """
     relative: dict[Path, Path] = {}
     for path in paths:
+        if exclude and path.resolve() == exclude.resolve():
+            raise InputError(f"{path} is to be searched for images, and to hold their figures: name another --explain")
         if not path.is_dir():
             relative.setdefault(path, Path(path.name))
             continue

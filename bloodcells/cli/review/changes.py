@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 from bloodcells.cli.review.snapshot import Pin, Results, Row, Training
@@ -196,7 +197,8 @@ def code_changes(lines: Mapping[str, tuple[int, int]], stages: Mapping[str, Sequ
 
 
 def _within(path: str, deps: Sequence[str]) -> bool:
-    return any(path == dep or path.startswith(f"{dep}/") for dep in deps)
+    """Return whether a path is, or is inside, one of the dependencies; these may have `*` for the data set."""
+    return any(fnmatchcase(path, pattern) for dep in deps for pattern in (dep, f"{dep}/*"))
 
 
 def differ(base: Results, head: Results) -> bool:

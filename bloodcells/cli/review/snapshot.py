@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -110,11 +110,32 @@ def read_snapshot(tree: Path, name: str) -> Snapshot:
         return Snapshot(
             {str(path.relative_to(tree)): _flat(_yaml(path)) for path in files if path.exists()},
             _pin(tree / "data.dvc"),
-            {folder: _results(tree, folder, name) for folder in sorted(folders)},
+            {folder: _of_models(_results(tree, folder, name), _models(tree, folder)) for folder in sorted(folders)},
             _stages(_yaml(tree / "dvc.yaml")),
         )
     except InputError as error:
         raise InputError(f"{_message(error, tree, name)}: correct it in that revision") from None
+
+
+def _models(tree: Path, dataset: str) -> set[str] | None:
+    """Return the models of the run on a data set, or None if no parameters are kept for it."""
+    chosen = _yaml(tree / "params.yaml")
+    params = chosen if chosen.get("dataset") == dataset else _yaml(tree / "locks" / dataset / "params.yaml")
+    models = params.get("models")
+    return {str(model) for model in models} if isinstance(models, dict) else None
+
+
+def _of_models(results: Results, models: set[str] | None) -> Results:
+    """Leave out what models that are no longer in params.yaml have left behind: DVC does not delete it."""
+    if models is None:
+        return results
+    left = {model for model in results.predictions if model not in models}
+    return replace(
+        results,
+        metrics={name: values for name, values in results.metrics.items() if name not in left},
+        predictions={name: p for name, p in results.predictions.items() if name not in left},
+        trained={(model, fold): one for (model, fold), one in results.trained.items() if model not in left},
+    )
 
 
 def _results(tree: Path, dataset: str, name: str) -> Results:
@@ -193,7 +214,8 @@ def _stages(pipeline: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     for name, block in _mapping(pipeline.get("stages")).items():
         deps = (_mapping(_mapping(block).get("do")) or _mapping(block)).get("deps")
         paths = deps if isinstance(deps, list) else []
-        stages[str(name)] = tuple(str(next(iter(dep), "") if isinstance(dep, dict) else dep) for dep in paths)
+        names = (str(next(iter(dep), "") if isinstance(dep, dict) else dep) for dep in paths)
+        stages[str(name)] = tuple(dep.replace("${dataset}", "*") for dep in names)
     return stages
 
 

@@ -58,3 +58,9 @@ def test_an_unreadable_folder_is_an_error(folder: Path) -> None:
             find_images([folder])
     finally:
         (folder / "sub").chmod(0o700)
+
+
+def test_the_folder_of_the_figures_can_not_be_the_one_that_is_searched(tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    with pytest.raises(InputError, match="--explain"):
+        find_images([tmp_path], exclude=tmp_path)

@@ -1,10 +1,12 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from bloodcells.cli.review.snapshot import Pin, RunCheck, Training, read_snapshot
 from bloodcells.core.errors import InputError
 from bloodcells.core.files import write_csv, write_json
+from bloodcells.core.parameters import read_yaml
 from bloodcells.evaluation.checks import COLUMNS, Check, check_table
 from tests.cli.review import committed
 
@@ -143,3 +145,12 @@ def test_metrics_in_folders_are_read_by_their_path(tree: Path) -> None:
 def test_values_that_are_not_numbers_are_left_out(tree: Path) -> None:
     (tree / "metrics" / "rendered" / "resnet.json").write_text('{"a": {"b": 1}, "c": NaN, "d": "x", "e": null}')
     assert read_snapshot(tree, "main").of("rendered").metrics["resnet"] == {"a.b": 1}
+
+
+def test_what_a_removed_model_has_left_is_no_result(tree: Path) -> None:
+    params = read_yaml(tree / "params.yaml")
+    (tree / "params.yaml").write_text(yaml.safe_dump({**params, "dataset": "rendered", "models": {"resnet": {}}}))
+    results = read_snapshot(tree, "main").of("rendered")
+    assert [*results.predictions] == [*results.metrics] == ["resnet"]
+    (tree / "params.yaml").write_text(yaml.safe_dump({**params, "dataset": "bccd", "models": {"resnet": {}}}))
+    assert len(read_snapshot(tree, "main").of("rendered").predictions) == 3  # of another run, whose models are unknown

@@ -21,7 +21,7 @@ def web_page(markdown: str, pictures: Mapping[str, bytes]) -> str:
     """Return the page as HTML; the Markdown is trusted, because `escape` has escaped all foreign text in it.
 
     Args:
-        markdown: the page that `page.markdown` returned.
+        markdown: the page that `markdown_page.markdown` returned.
         pictures: the PNG of each picture, by the name of its file.
     """
     parser = MarkdownIt("commonmark", {"html": True}).enable("table")

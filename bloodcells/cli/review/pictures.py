@@ -8,13 +8,12 @@ import numpy as np
 
 from bloodcells.cli.review.findings import DatasetReview, Picture
 from bloodcells.cli.review.snapshot import Results
-from bloodcells.cli.review.verdicts import Judgment
+from bloodcells.cli.review.verdicts import Flip, Judgment, Verdict
 from bloodcells.core.errors import InputError
 from bloodcells.core.paths import DatasetPaths
 from bloodcells.core.prepared_cells import PreparedCells, open_pixels
 from bloodcells.evaluation.comparison import MAJORITY_CLASS
 from bloodcells.evaluation.intervals import wilson
-from bloodcells.inference.predictions import Predictions
 from bloodcells.visualization.image_grid import Caption, Card, Row, count, image_grid, short_name
 from bloodcells.visualization.style import ALARM, FAINT, INK
 from bloodcells.visualization.vega import TEMPLATES, draw_chart
@@ -41,9 +40,10 @@ def draw(page: Path, root: Path, one: DatasetReview, base: Results, head: Result
         draw_chart(template, rows, page.with_name(file), f"{title} on {one.name}", root / TEMPLATES)
         pictures.append(Picture(quote(file), f"{title} on {one.name}, base and head"))
     cells = _prepared_cells(root / DatasetPaths(one.name).pixels)
-    for model in _changed(one):
-        if flipped := _flipped(cells, base.predictions.get(model), head.predictions.get(model)):
-            file, title = f"{page.stem}-{one.name}-flipped-{model}.png", f"Cells that flipped: {model} on {one.name}"
+    for verdict in one.verdicts:
+        if cells and (flipped := _flipped(cells, verdict)):
+            title = f"Cells that flipped: {verdict.model} on {one.name}"
+            file = f"{page.stem}-{one.name}-flipped-{verdict.model}.png"
             image_grid(page.with_name(file), title, flipped, COLUMNS)
             pictures.append(Picture(quote(file), title))
     return pictures
@@ -57,41 +57,35 @@ def _prepared_cells(folder: Path) -> PreparedCells | None:
         return None
 
 
-def _flipped(cells: PreparedCells | None, base: Predictions | None, head: Predictions | None) -> list[Row]:
+def _flipped(cells: PreparedCells, verdict: Verdict) -> list[Row]:
     """Return the cells that only one of the two revisions predicts correctly, as far as their pixels are here."""
-    if cells is None or base is None or head is None:
-        return []
-    rows = {image: row for row, image in enumerate(base.images)}
-    both = [(rows[image], row) for row, image in enumerate(head.images) if image in rows and image in cells.rows]
-    groups = {
-        "Wrong at the base, correct now": [(b, h) for b, h in both if head.correct[h] and not base.correct[b]],
-        "Correct at the base, wrong now": [(b, h) for b, h in both if base.correct[b] and not head.correct[h]],
-    }
+    groups = {"Wrong at the base, correct now": verdict.fixed, "Correct at the base, wrong now": verdict.broken}
     found = []
-    for heading, flips in groups.items():
+    for heading, all_flips in groups.items():
+        flips = [flip for flip in all_flips if flip.image in cells.rows]
         shown = flips[:MOST]
         more = f" ({len(shown)} of {len(flips)} shown)" if len(shown) < len(flips) else ""
         for start in range(0, len(shown), COLUMNS):
-            cards = [_card(cells, base, head, b, h) for b, h in shown[start : start + COLUMNS]]
+            cards = [_card(cells, flip) for flip in shown[start : start + COLUMNS]]
             found.append(Row("" if start else f"{heading}: {count(len(flips), 'cell')}{more}", cards))
     return found
 
 
-def _card(cells: PreparedCells, base: Predictions, head: Predictions, b: int, h: int) -> Card:
+def _card(cells: PreparedCells, flip: Flip) -> Card:
     return Card(
-        cells.take([head.images[h]])[0],
+        cells.take([flip.image])[0],
         [
-            Caption(f"actual {head.classes[head.actual[h]]}"),
-            Caption(f"base {base.classes[base.predicted[b]]}", color=INK if base.correct[b] else ALARM),
-            Caption(f"head {head.classes[head.predicted[h]]}", color=INK if head.correct[h] else ALARM),
-            Caption(short_name(head.images[h]), color=FAINT),
+            Caption(f"actual {flip.label}"),
+            Caption(f"base {flip.before}", color=INK if flip.before == flip.label else ALARM),
+            Caption(f"head {flip.after}", color=INK if flip.after == flip.label else ALARM),
+            Caption(short_name(flip.image), color=FAINT),
         ],
     )
 
 
 def _charts(one: DatasetReview, sides: dict[str, Results]) -> Iterator[tuple[str, str, str, Rows]]:
     """Yield name, template, title and rows of each chart of something that changed."""
-    changed = _changed(one)
+    changed = [verdict.model for verdict in one.verdicts if verdict.judgment is not Judgment.SAME]
     if changed and any(side.predictions for side in sides.values()):
         yield "accuracy", "accuracy", "Accuracy", _accuracy([verdict.model for verdict in one.verdicts], sides)
         for model in changed:
@@ -100,10 +94,6 @@ def _charts(one: DatasetReview, sides: dict[str, Results]) -> Iterator[tuple[str
     if sides["base"].curves != sides["head"].curves:
         rows = [{"rev": rev, **row} for rev, side in sides.items() for row in side.curves]
         yield "curves", "curves", "Learning curves", rows
-
-
-def _changed(one: DatasetReview) -> list[str]:
-    return [verdict.model for verdict in one.verdicts if verdict.judgment is not Judgment.SAME]
 
 
 def _accuracy(models: list[str], sides: dict[str, Results]) -> Rows:

@@ -70,7 +70,7 @@ def read_parameters(schema: type[_Schema], path: Path = PARAMETERS) -> _Schema:
     try:
         return schema.model_validate(content)
     except ValidationError as error:
-        raise InputError(f"{path}: {'; '.join(map(_describe, error.errors()))}") from None
+        raise InputError(f"{path}: {'; '.join(map(describe_error, error.errors()))}") from None
 
 
 def read_yaml(path: Path) -> Mapping[str, Any]:
@@ -107,7 +107,8 @@ def select_model(models: Mapping[str, _Value], name: str) -> _Value:
     return models[name]
 
 
-def _describe(error: Mapping[str, Any]) -> str:
+def describe_error(error: Mapping[str, Any]) -> str:
+    """Describe one of Pydantic's errors in a few words: the key, what is wrong, and the value."""
     key = ".".join(str(part) for part in error["loc"])
     got = "" if error["type"] == "missing" or not key else f" (got {error['input']!r})"
     return f"{key + ': ' if key else ''}{error['msg'].removeprefix('Value error, ')}{got}"

@@ -16,13 +16,14 @@ from bloodcells.core.errors import InputError, run
 from bloodcells.core.files import write_text
 from bloodcells.core.parameters import ModelNames, read_parameters
 from bloodcells.core.paths import DatasetPaths
+from bloodcells.datasets.record import read_record
 from bloodcells.evaluation.comparison import (
     Entry,
     Pair,
     accuracy_table,
     compare,
     pairs,
-    read_published,
+    published_entries,
     resample,
 )
 from bloodcells.evaluation.parameters import CompareParameters
@@ -50,7 +51,8 @@ def main() -> None:
     models = {name: read_predictions(PATHS.predictions(name)) for name in params.models}
     p = next(iter(models.values()))
     majority = p.classes[int(np.bincount(p.actual).argmax())]
-    entries = compare(models, majority, read_published(PATHS.published_results))
+    published = read_record(PATHS.dataset).published
+    entries = compare(models, majority, published_entries(published.results if published else ()))
     content = f"{describe(params, models, entries)}\n\n{paragraph(origin(params), width=WIDTH)}"
     write_text(README, fill(README.read_text(encoding="utf-8"), content))
     rows = csv.DictReader(accuracy_table(entries).to_csv(index=False).splitlines())

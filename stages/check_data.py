@@ -2,15 +2,13 @@
 
 import argparse
 from collections import Counter
-from collections.abc import Mapping
 
 from bloodcells.core.errors import InputError, run
 from bloodcells.core.files import read_csv, write_csv, write_text
 from bloodcells.core.parameters import StageParameters, read_parameters
-from bloodcells.datasets.fingerprint import hash_files, read_checksums
-from bloodcells.datasets.labels import read_label_table
-from bloodcells.datasets.layout import all_files
-from bloodcells.datasets.records import BCCD_CHECKSUMS, BCCD_COUNTS
+from bloodcells.datasets.labels import read_labels
+from bloodcells.datasets.record import read_record
+from bloodcells.datasets.source import is_published
 from bloodcells.evaluation import data_checks
 from bloodcells.evaluation.checks import COLUMNS, Check, check_table, failure
 from bloodcells.evaluation.data_checks import SplitRow
@@ -38,7 +36,8 @@ def main() -> None:
 
 
 def _checks(params: Parameters) -> list[Check]:
-    paths, clean = params.paths, params.clean
+    paths, clean, record = params.paths, params.clean, read_record(params.dataset)
+    images, published = record.images_folder(paths.raw), record.published
     cells = data_checks.read_cells(paths.cells)
     splits = {
         fold: [
@@ -47,7 +46,7 @@ def _checks(params: Parameters) -> list[Check]:
         for fold in range(clean.n_splits)
     }
     dropped = read_csv(paths.chart("dropped"), ("reason",))
-    alike = similarity(smear_thumbnails(paths.images / cell.image for cell in cells))
+    alike = similarity(smear_thumbnails(images / row["file"] for row in read_csv(paths.cells, ("file",))))
     return [
         *data_checks.overlap(splits),
         *data_checks.folds(cells, splits),
@@ -55,20 +54,12 @@ def _checks(params: Parameters) -> list[Check]:
         *data_checks.copies(splits),
         *data_checks.resampling(cells, splits, clean.downsample, clean.oversample),
         *data_checks.counts(
-            len(read_label_table(paths.labels)),
+            len(read_labels(record, paths.raw)),
             Counter(cell.label for cell in cells),
             Counter(row["reason"].split(":")[0] for row in dropped),
-            _published_counts(params),
+            published.counts if published and is_published(published, paths.source) else None,
         ),
     ]
-
-
-def _published_counts(params: Parameters) -> Mapping[str, int] | None:
-    """Return the published counts if the raw files are the published ones."""
-    known = read_checksums(BCCD_CHECKSUMS)
-    if known is None or hash_files(all_files(params.paths.raw)).fingerprint() != known.fingerprint():
-        return None
-    return {row["name"]: int(row["count"]) for row in read_csv(BCCD_COUNTS, ("name", "count"))}
 
 
 if __name__ == "__main__":

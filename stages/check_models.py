@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from bloodcells.core.cell_classes import read_classes
 from bloodcells.core.errors import InputError, run
 from bloodcells.core.files import read_csv, write_csv
 from bloodcells.core.parameters import ModelNames, StageParameters, TestFolds, read_parameters
@@ -51,7 +52,7 @@ def _checks(params: Parameters) -> list[Check]:
         for row in read_csv(paths.split(fold), ("image", "label", "part"))
         if row["part"] == VALIDATION
     ]
-    orders: list[Sequence[str]] = []
+    orders: list[Sequence[str]] = [p.classes for p in (*models.values(), *validated.values())]
     found: list[Check] = []
     for name, p in models.items():
         table, again = [np.empty((0, len(p.classes)))], [np.empty((0, len(p.classes)))]
@@ -67,7 +68,7 @@ def _checks(params: Parameters) -> list[Check]:
     return [
         *model_checks.coverage(TEST, models, [cell for cell in cells if cell.fold in params.test_folds]),
         *model_checks.coverage(VALIDATION, validated, held_out),
-        *model_checks.class_order(orders),
+        *model_checks.class_order(orders, read_classes(paths.classes)),
         *found,
     ]
 

@@ -10,6 +10,7 @@ from bloodcells.cli.review.parameters import ReviewParameters
 from bloodcells.core.errors import InputError, run
 from bloodcells.core.files import write_text
 from bloodcells.core.parameters import ImageParameters, Name, StageParameters, TestFolds, read_parameters
+from bloodcells.datasets.record import read_record
 from bloodcells.datasets.synthetic.parameters import SyntheticParameters
 from bloodcells.evaluation.parameters import CompareParameters
 from bloodcells.inference.parameters import EvaluateParameters
@@ -23,7 +24,7 @@ class Parameters(StageParameters):
 
     model_config = ConfigDict(extra="forbid")
 
-    rendered: SyntheticParameters
+    synthetic: SyntheticParameters
     clean: CleanParameters
     test_folds: TestFolds
     image: ImageParameters
@@ -46,6 +47,7 @@ class Parameters(StageParameters):
 def main() -> None:
     argparse.ArgumentParser(prog="python -m stages.check_parameters", description=__doc__).parse_args()
     params = read_parameters(Parameters)
+    read_record(params.dataset)
     for name, model in params.models.items():
         if model.weights not in ("none", "imagenet") and not Path(model.weights).is_file():
             raise InputError(f"params.yaml: models.{name}.weights: {model.weights} is not none, imagenet, or a file")

@@ -2,15 +2,17 @@
 
 import argparse
 from collections import Counter
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
 
-from bloodcells.core.cell_classes import CLASSES
+from bloodcells.core.cell_classes import write_classes
 from bloodcells.core.errors import InputError, run
 from bloodcells.core.files import atomic_folder, write_csv
 from bloodcells.core.parameters import StageParameters, read_parameters
-from bloodcells.datasets.labels import LabelRow, read_label_table
+from bloodcells.datasets.labels import LabelRow, read_labels, resolve_classes
+from bloodcells.datasets.record import read_record, record_path
 from bloodcells.imaging.near_duplicates import near_duplicate_groups, smear_thumbnails
 from bloodcells.splits.folds import Indices, assign_folds, split_cells
 from bloodcells.splits.parameters import CleanParameters
@@ -31,21 +33,24 @@ def main() -> None:
     argparse.ArgumentParser(prog="python -m stages.clean", description=__doc__).parse_args()
     params = read_parameters(Parameters)
     paths, clean = params.paths, params.clean
-    rows = [(row, reason_to_drop(row, paths.images)) for row in read_label_table(paths.labels)]
+    record = read_record(params.dataset)
+    labeled, images = read_labels(record, paths.raw), record.images_folder(paths.raw)
+    classes = resolve_classes(record, labeled)
+    rows = [(row, reason_to_drop(row, classes, images)) for row in labeled]
     kept = [row for row, reason in rows if reason is None]
     labels = [row.labels[0] for row in kept]
-    absent = [label for label in CLASSES if label not in labels]
+    absent = [label for label in classes if label not in labels]
     if absent:
         raise InputError(
-            f"{paths.labels}: no {' and no '.join(absent)} is left after cleaning; "
-            f"each class needs rows with that one label and an image{_without_image(rows)}"
+            f"{record_path(params.dataset)}: no {' and no '.join(absent)} is left after cleaning; "
+            f"each class needs cells with that one label and an image{_without_image(rows)}"
         )
-    groups = near_duplicate_groups(smear_thumbnails(paths.images / row.image for row in kept), clean.near_duplicate)
+    groups = near_duplicate_groups(smear_thumbnails(images / row.image for row in kept), clean.near_duplicate)
     folds = assign_folds(labels, groups, clean.n_splits, clean.seed)
 
     published = Counter("double" if len(row.labels) > 1 else "".join(row.labels) or "null" for row, _ in rows)
     counts = [(label, "published", count) for label, count in sorted(published.items())]
-    counts += [(label, "kept", labels.count(label)) for label in CLASSES]
+    counts += [(label, "kept", labels.count(label)) for label in classes]
     with atomic_folder(paths.splits) as folder:
         for fold in range(clean.n_splits):
             split = split_cells(
@@ -62,34 +67,38 @@ def main() -> None:
             write_csv(
                 folder / paths.split(fold).name,
                 ("image", "label", "part"),
-                ((kept[i].image, labels[i], part) for part, indices in parts.items() for i in indices),
+                ((kept[i].cell, labels[i], part) for part, indices in parts.items() for i in indices),
             )
             steps = {"train": split.train, "train resampled": split.resampled}
             for step, indices in (steps | {"validation": split.validation, "test": split.test}).items():
                 chosen = [labels[i] for i in indices]
-                counts += [(label, f"fold {fold} {step}", chosen.count(label)) for label in CLASSES]
+                counts += [(label, f"fold {fold} {step}", chosen.count(label)) for label in classes]
 
     write_csv(
         paths.chart("dropped"),
         ("line", "image", "labels", "reason"),
-        ((row.line, row.image, " + ".join(row.labels), reason) for row, reason in rows if reason is not None),
+        ((row.line, row.cell, " + ".join(row.labels), reason) for row, reason in rows if reason is not None),
     )
     write_csv(paths.chart("counts"), ("class", "step", "count"), counts)
     write_csv(
         paths.cells,
-        ("image", "label", "fold"),
-        ((row.image, label, fold) for row, label, fold in zip(kept, labels, folds, strict=True)),
+        ("image", "label", "fold", "group", "file", "left", "top", "right", "bottom"),
+        (
+            (row.cell, label, fold, row.group, row.image, *(astuple(row.box) if row.box else [None] * 4))
+            for row, label, fold in zip(kept, labels, folds, strict=True)
+        ),
     )
-    _print_summary(labels, rows, groups)
+    write_classes(paths.classes, classes)
+    _print_summary(classes, labels, rows, groups)
 
 
-def reason_to_drop(row: LabelRow, images: Path) -> str | None:
+def reason_to_drop(row: LabelRow, classes: tuple[str, ...], images: Path) -> str | None:
     """Return why a row can't be used, or None if it can."""
     if not row.labels:
         return "null: no label"
     if len(row.labels) > 1:
         return "double"
-    if row.labels[0] not in CLASSES:
+    if row.labels[0] not in classes:
         return row.labels[0]
     if not (images / row.image).is_file():
         return NO_IMAGE
@@ -102,13 +111,13 @@ def _without_image(rows: Rows) -> str:
     if not missing:
         return ""
     first = f"the first in line {missing[0].line}: {missing[0].image}"
-    return f" ({len(missing)} of {len(rows)} rows name an image that is not in JPEGImages, {first})"
+    return f" ({len(missing)} of {len(rows)} rows name an image that is not there, {first})"
 
 
-def _print_summary(labels: list[str], rows: Rows, groups: Indices) -> None:
+def _print_summary(classes: tuple[str, ...], labels: list[str], rows: Rows, groups: Indices) -> None:
     dropped_rows = Counter(reason for _, reason in rows if reason is not None)
     counts = ", ".join(f"{count} {reason}" for reason, count in sorted(dropped_rows.items()))
-    print(f"kept {len(labels)} cells:", ", ".join(f"{labels.count(label)} {label}" for label in CLASSES))
+    print(f"kept {len(labels)} cells:", ", ".join(f"{labels.count(label)} {label}" for label in classes))
     print(f"dropped {dropped_rows.total()} rows: {counts}")
     print(
         f"near-duplicates: {len(labels) - len(set(groups.tolist()))} cells share the fold of another image of the same "

@@ -8,8 +8,8 @@ import pandas as pd
 from bloodcells.core.errors import run
 from bloodcells.core.files import read_csv
 from bloodcells.core.parameters import ModelNames, StageParameters, TestFolds, read_parameters
-from bloodcells.datasets.fingerprint import read_checksums
-from bloodcells.datasets.records import BCCD_CHECKSUMS
+from bloodcells.datasets.record import read_record
+from bloodcells.datasets.source import is_published
 from bloodcells.evaluation.comparison import (
     accuracy_table,
     compare,
@@ -17,7 +17,7 @@ from bloodcells.evaluation.comparison import (
     interval_table,
     pair_table,
     pairs,
-    read_published,
+    published_entries,
     resample,
 )
 from bloodcells.evaluation.metrics import class_scores, roc_curves
@@ -37,16 +37,14 @@ class Parameters(StageParameters):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m stages.compare", description=__doc__)
-    parser.add_argument("--pin", default="", metavar="MD5.dir", help="the md5 of data/ in data.dvc")
-    pin = parser.parse_args().pin
+    argparse.ArgumentParser(prog="python -m stages.compare", description=__doc__).parse_args()
     params = read_parameters(Parameters)
     paths = params.paths
     models = {name: read_predictions(paths.predictions(name)) for name in params.models}
     kept = Counter(row["label"] for row in read_csv(paths.cells, ("label",)))
     majority = max(sorted(kept), key=lambda label: kept[label])
-    known = read_checksums(BCCD_CHECKSUMS)  # results that others published are of the published cells only
-    published = read_published(paths.published_results) if known and known.fingerprint() == pin else []
+    known = read_record(params.dataset).published  # what others published is about the published files only
+    published = published_entries(known.results) if known and is_published(known, paths.source) else []
     drawn = resample(models, params.compare.resamples, params.compare.seed)
     tested = pairs(models, drawn)
 

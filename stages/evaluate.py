@@ -5,7 +5,7 @@ import json
 import time
 from pathlib import Path
 
-from bloodcells.core.cell_classes import CLASSES
+from bloodcells.core.cell_classes import read_classes
 from bloodcells.core.errors import InputError, run
 from bloodcells.core.files import read_csv, write_json
 from bloodcells.core.parameters import (
@@ -14,7 +14,6 @@ from bloodcells.core.parameters import (
     StageParameters,
     TestFolds,
     read_parameters,
-    read_yaml,
     select_model,
 )
 from bloodcells.core.prepared_cells import PreparedCells, open_pixels
@@ -70,7 +69,8 @@ def main() -> None:
 
 def _predict(params: Parameters, model: str, fold: int, cells: PreparedCells) -> tuple[Predictions, Predictions]:
     """Return the predictions of one fold's network for its validation part and its test part."""
-    checkpoint = load_checkpoint(params.paths.checkpoint(model, fold), params.image)
+    classes = read_classes(params.paths.classes)
+    checkpoint = load_checkpoint(params.paths.checkpoint(model, fold), classes, params.image)
     network = checkpoint.network()
     split = read_csv(params.paths.split(fold), ("image", "label", "part"))
 
@@ -78,8 +78,8 @@ def _predict(params: Parameters, model: str, fold: int, cells: PreparedCells) ->
         rows = [row for row in split if row["part"] == part]
         images = [row["image"] for row in rows]
         probabilities = predict(network, cells.take(images), checkpoint, params.evaluate.tta)
-        labels = [CLASSES.index(row["label"]) for row in rows]
-        return Predictions.from_probabilities(images, [fold] * len(rows), labels, probabilities)
+        labels = [classes.index(row["label"]) for row in rows]
+        return Predictions.from_probabilities(images, [fold] * len(rows), labels, probabilities, classes)
 
     return of("validation"), of("test")
 
@@ -109,7 +109,8 @@ def _predictor(params: Parameters, model: str, validation: Predictions, cells: P
     The first, because nothing tells which network is best: each has a validation part of its own, and the lowest loss
     would pick the easiest part.
     """
-    checkpoint = load_checkpoint(params.paths.checkpoint(model, min(params.test_folds)), params.image)
+    path = params.paths.checkpoint(model, min(params.test_folds))
+    checkpoint = load_checkpoint(path, validation.classes, params.image)
     rule = SelectiveRule.fit(validation, params.evaluate.target_error)
     return Predictor(
         name=model,
@@ -127,10 +128,9 @@ def _predictor(params: Parameters, model: str, validation: Predictions, cells: P
 def _provenance(params: Parameters, model: str, seconds: float) -> dict[str, object]:
     """Return the data, parameters, evaluation and trainings behind the model's metrics."""
     read = params.model_dump(exclude={"models"}) | {"model": params.models[model].model_dump()}
-    pin = {"pin": read_yaml(Path("data.dvc"))["outs"][0]["md5"]} if params.dataset == "bccd" else {}
     return {
         "metrics": params.paths.metrics(model).as_posix(),
-        "data": {"dataset": params.dataset, **pin},
+        "data": {"dataset": params.dataset, **_read_json(params.paths.source)},
         "parameters": fingerprint(read),
         "evaluation": describe_process(seconds),
         "training": {

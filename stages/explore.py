@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from bloodcells.core.cell_classes import CLASSES, RARE
 from bloodcells.core.errors import InputError, run
 from bloodcells.core.files import atomic_folder, write_csv
 from bloodcells.core.parameters import ImageParameters, StageParameters, read_parameters
-from bloodcells.core.paths import DatasetPaths
-from bloodcells.datasets.labels import read_label_table
+from bloodcells.datasets.labels import read_labels, resolve_classes
+from bloodcells.datasets.record import read_record
 from bloodcells.imaging.cropping import crop_around, resize_crop
 from bloodcells.imaging.loading import open_rgb
 from bloodcells.imaging.localization import find_cell
@@ -46,7 +45,7 @@ class Parameters(StageParameters):
 def main() -> None:
     argparse.ArgumentParser(prog="python -m stages.explore", description=__doc__).parse_args()
     params = read_parameters(Parameters)
-    crops = read_crops(params.paths, params.image.crop)
+    crops = read_crops(params)
     pictures = params.paths.pictures("explore")
     with atomic_folder(pictures) as folder:
         title = f"Average crop of each class ({params.dataset})"
@@ -57,21 +56,22 @@ def main() -> None:
     print(f"explored {sum(map(len, crops.values()))} cells; see {pictures}")
 
 
-def read_crops(paths: DatasetPaths, side: int) -> Crops:
-    """Read all images with one label, rare classes included, and crop a square of `side` pixels around the cell."""
-    rows = [
-        row for row in read_label_table(paths.labels) if len(row.labels) == 1 and (paths.images / row.image).is_file()
-    ]
+def read_crops(params: Parameters) -> Crops:
+    """Read all cells with one label, dropped ones included, and crop a square around each."""
+    record, raw = read_record(params.dataset), params.paths.raw
+    labeled, images = read_labels(record, raw), record.images_folder(raw)
+    rows = [row for row in labeled if len(row.labels) == 1 and (images / row.image).is_file()]
     crops: dict[str, list[tuple[str, Crop]]] = defaultdict(list)
     for row in tqdm(rows, desc="explore", unit="image", disable=None):
-        path = paths.images / row.image
+        path = images / row.image
         image = open_rgb(path)
         try:
-            box = crop_around(find_cell(image), image.size, side)
+            box = crop_around(find_cell(image), image.size, params.image.crop)
         except InputError as error:
             raise InputError(f"{path}: {error}; take its row out of the label table") from None
-        crops[row.labels[0]].append((row.image, resize_crop(image, box, SIDE)))
-    return {label: crops[label] for label in CLASSES + RARE if crops[label]}
+        crops[row.labels[0]].append((row.cell, resize_crop(image, box, SIDE)))
+    classes = resolve_classes(record, labeled)
+    return {label: crops[label] for label in (*classes, *sorted(crops.keys() - {*classes})) if label in crops}
 
 
 def average_row(crops: Crops) -> Row:

@@ -14,6 +14,7 @@ from bloodcells.core.geometry import Box
 from bloodcells.core.parameters import ImageParameters, ModelNames, StageParameters, read_parameters
 from bloodcells.core.prepared_cells import INDEX, PreparedCells, open_pixels
 from bloodcells.datasets.annotations import MARGIN, white_cells
+from bloodcells.datasets.record import read_record
 from bloodcells.evaluation.grad_cam import NoMapsError, grad_cam
 from bloodcells.evaluation.pointing_game import (
     PointingResult,
@@ -59,7 +60,7 @@ def main() -> None:
     params = read_parameters(Parameters)
     paths, side = params.paths, params.image.side
     cells = open_pixels(paths.pixels)
-    boxes = white_cells(paths.raw)
+    boxes = white_cells(read_record(params.dataset), paths.raw)
     views = _views(params, boxes.keys() & cells.rows.keys())
     targets = {image: target_mask(boxes[image], view, side, MARGIN) for image, view in views.items()}
     frames = {image: target_mask(boxes[image], view, side) for image, view in views.items()}

@@ -11,6 +11,7 @@ from bloodcells.core.geometry import Box, Point
 from bloodcells.core.parameters import ImageParameters, StageParameters, read_parameters
 from bloodcells.core.prepared_cells import PixelWriter
 from bloodcells.datasets.annotations import MARGIN, Boxes, white_cells
+from bloodcells.datasets.record import read_record
 from bloodcells.imaging.cropping import crop_around, letterbox, resize_crop
 from bloodcells.imaging.loading import open_rgb
 from bloodcells.imaging.localization import find_cell
@@ -26,13 +27,15 @@ def main() -> None:
     argparse.ArgumentParser(prog="python -m stages.prepare", description=__doc__).parse_args()
     params = read_parameters(Parameters)
     paths, side = params.paths, params.image.side
-    boxes = {name: own for name, own in white_cells(paths.raw).items() if (paths.images / name).is_file()}
+    record = read_record(params.dataset)
+    images = record.images_folder(paths.raw)
+    boxes = {name: own for name, own in white_cells(record, paths.raw).items() if (images / name).is_file()}
     kept = [row["image"] for row in read_csv(paths.cells, ("image",))]
     points: dict[str, Point] = {}
     with atomic_folder(paths.pixels) as folder:
         writer = PixelWriter(folder, len(kept), side)
         for name in tqdm(kept, desc="prepare", unit="image", disable=None):
-            path = paths.images / name
+            path = images / name
             image = open_rgb(path)
             try:
                 point = points[name] = find_cell(image)
@@ -48,7 +51,7 @@ def main() -> None:
         writer.close()
     for name in sorted(boxes.keys() - points.keys()):  # dropped, but annotated: it counts for the localization
         with suppress(InputError):  # an image that can't be read or shows no stain counts as a miss
-            points[name] = find_cell(open_rgb(paths.images / name))
+            points[name] = find_cell(open_rgb(images / name))
     write_json(paths.localization, localization(points, boxes))
 
 

@@ -18,8 +18,6 @@ from bloodcells.reporting.pages import render
 TABLES = ("intervals", "pairs", "calibration", "selective_prediction", "label_issues")
 """Tables that no chart shows; the report publishes them."""
 
-SYNTHETIC = ("rendered",)
-
 NEXT = """\
 Next:
   dvc plots show                      learning curves, confusion, ROC and more, in the browser
@@ -100,7 +98,7 @@ def comparison(params: Parameters) -> dict[str, Any]:
             )
             for row in _rows(accuracy)
         ],
-        "synthetic": params.dataset in SYNTHETIC,
+        "synthetic": _read_json(paths.source)["source"] == "synthetic",
         "degenerate": list(dict.fromkeys(wilson[wilson["value"].isin([0, 1])]["model"])),
         "mean_rows": [
             (score if not number else "", row.model, interval(row.value, row.low, row.high))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dvclive.live import Live
 
+from bloodcells.core.cell_classes import read_classes
 from bloodcells.core.errors import InputError, run
 from bloodcells.core.files import atomic_folder, read_csv, write_csv, write_json
 from bloodcells.core.parameters import ImageParameters, Name, StageParameters, read_parameters, select_model
@@ -38,13 +39,13 @@ def main() -> None:
     cells = open_pixels(paths.pixels)
     if params.image.side != cells.array.shape[1]:
         raise InputError(f"{paths.pixels} was made for another image.side: run `dvc repro prepare`")
-    factor = model.bccd_epochs_factor if params.dataset == "bccd" else 1.0
     training = FoldTraining(
         cells,
+        read_classes(paths.classes),
         read_csv(paths.split(args.fold), ("image", "label", "part")),
         params.image,
         model,
-        TrainingConfig.from_parameters(params.train, model, factor),
+        TrainingConfig.from_parameters(params.train, model),
     )
     work_dir = paths.unfinished(args.model, args.fold, training.fingerprint)
     curves = _Curves(work_dir / "dvclive")

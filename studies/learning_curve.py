@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bloodcells.core.cell_classes import CLASSES
+from bloodcells.core.cell_classes import read_classes
 from bloodcells.core.errors import InputError, run
 from bloodcells.core.files import read_csv
 from bloodcells.core.parameters import (
@@ -88,7 +88,7 @@ def thin(rows: Sequence[Row], fraction: float, clean: CleanParameters, fold: int
     """
     label = {row["image"]: row["label"] for row in rows if row["part"] == "train"}
     kept: list[str] = []
-    for name in CLASSES:
+    for name in sorted(set(label.values())):
         of_class = sorted(image for image in label if label[image] == name)
         random.Random(f"{clean.seed} {fold} {name}").shuffle(of_class)
         kept += of_class[: max(1, round(fraction * len(of_class)))]
@@ -101,8 +101,7 @@ def thin(rows: Sequence[Row], fraction: float, clean: CleanParameters, fold: int
 def errors(params: Parameters, model: str, fold: int, rows: Sequence[Row], fraction: float) -> set[str]:
     """Train on these cells for as many steps as all cells get, and return the misclassified test cells."""
     cells, settings = open_pixels(params.paths.pixels), params.models[model]
-    factor = settings.bccd_epochs_factor if params.dataset == "bccd" else 1.0
-    config = TrainingConfig.from_parameters(params.train, settings, factor)
+    config = TrainingConfig.from_parameters(params.train, settings)
     config = dataclasses.replace(
         config,
         epochs=math.ceil(config.epochs / fraction),
@@ -113,13 +112,17 @@ def errors(params: Parameters, model: str, fold: int, rows: Sequence[Row], fract
     )
     with tempfile.TemporaryDirectory() as work_dir:
         title = f"{model}, fold {fold}, {fraction:g} of the cells"
-        trained = FoldTraining(cells, rows, params.image, settings, config).run(Path(work_dir), title)
+        trained = FoldTraining(cells, read_classes(params.paths.classes), rows, params.image, settings, config).run(
+            Path(work_dir), title
+        )
     assert trained is not None, "the study runs in one process"
     checkpoint = trained[0]
     tested = [row for row in rows if row["part"] == "test"]
     pixels = cells.take([row["image"] for row in tested])
     predicted = predict(checkpoint.network(), pixels, checkpoint, params.evaluate.tta).argmax(axis=1)
-    return {row["image"] for row, label in zip(tested, predicted, strict=True) if row["label"] != CLASSES[label]}
+    return {
+        row["image"] for row, label in zip(tested, predicted, strict=True) if row["label"] != checkpoint.classes[label]
+    }
 
 
 def report(trained: dict[float, list[int]], wrong: dict[float, set[str]], n_cells: int) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
-from bloodcells.core.cell_classes import CLASSES
+from bloodcells.core.cell_classes import read_classes
 from bloodcells.core.errors import run
 from bloodcells.core.files import read_csv
 from bloodcells.core.parameters import ImageParameters, Name, StageParameters, read_parameters, select_model
@@ -31,6 +31,9 @@ from bloodcells.training.config import TrainingConfig
 from bloodcells.training.data import Cells
 from bloodcells.training.loop import train, use_bf16
 from bloodcells.training.parameters import TrainParameters
+
+CLASSES = ("one", "two", "three", "four")
+"""The names do not matter, only their number."""
 
 
 class Parameters(StageParameters):
@@ -153,7 +156,7 @@ def _network(params: Parameters, model: str) -> torch.nn.Module:
 
 def _cells(params: Parameters, part: str) -> Cells:
     rows = read_csv(params.paths.split(0), ("image", "label", "part"))
-    return Cells.from_split(open_pixels(params.paths.pixels), rows, part)
+    return Cells.from_split(open_pixels(params.paths.pixels), rows, part, read_classes(params.paths.classes))
 
 
 def _config(params: Parameters, model: str) -> TrainingConfig:

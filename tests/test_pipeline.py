@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.prepared_cells import open_pixels
 from bloodcells.inference.probabilities import predict
 from bloodcells.models.checkpoints import Checkpoint
 from tests.support import project
+from tests.support.smallset import CLASSES
 
 MODELS = ("resnet", "efficientnet", "alexnet")
 

@@ -22,7 +22,9 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 Proportion = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-DatasetName = Literal["rendered", "bccd"]
+DatasetName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
+"""The name of a folder in `datasets/` that holds a record."""
+
 TestFolds = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
 
 ModelNames = Annotated[dict[Name, Any], Field(min_length=1)]

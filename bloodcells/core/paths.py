@@ -24,24 +24,19 @@ class DatasetPaths:
         return Path("plots", self.dataset)
 
     @property
-    def published_results(self) -> Path:
-        """Results that others published on it, from its record."""
-        return Path("datasets", self.dataset, "published_results.csv")
-
-    @property
     def raw(self) -> Path:
-        """The data set as downloaded or generated, in the published layout."""
+        """The data set as downloaded, generated or copied; its record says what is where."""
         return self.artifacts / "raw"
 
     @property
-    def images(self) -> Path:
-        """Its images."""
-        return self.raw / "JPEGImages"
+    def source(self) -> Path:
+        """Which files the raw data are: their fingerprint, number and size."""
+        return self.artifacts / "source.json"
 
     @property
-    def labels(self) -> Path:
-        """Its label table."""
-        return self.raw / "labels.csv"
+    def classes(self) -> Path:
+        """The names of the classes, in order."""
+        return self.artifacts / "classes.json"
 
     @property
     def cells(self) -> Path:

@@ -5,43 +5,62 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from bloodcells.core.errors import InputError
-from bloodcells.core.files import read_csv
+from bloodcells.core.files import read_csv, write_csv
 from bloodcells.core.geometry import Box
 from bloodcells.datasets.fingerprint import hash_files, read_checksums
-from bloodcells.datasets.layout import ANNOTATIONS, IMAGES
-from bloodcells.datasets.records import BCCD_CHECKSUMS, BCCD_WHITE_CELLS
+from bloodcells.datasets.record import Record
 
 MARGIN = 10.0
 """A point at most this far outside a box, in pixels, counts as inside."""
 
-_WHITE_CELL = "WBC"
+WHITE_CELLS = "white_cells.csv"
+"""A table of boxes beside the raw data."""
+
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
 
 Boxes = dict[str, list[Box]]
 """Boxes by the file name of the image."""
 
 
-def white_cells(raw: Path, table: Path = BCCD_WHITE_CELLS, checksums: Path = BCCD_CHECKSUMS) -> Boxes:
-    """Return the boxes of white cells: those that the data set annotates, and for published images those of a table.
-
-    Args:
-        raw: folder of a data set in the published layout; annotations are optional.
-        table: boxes of published images, see `read_box_table`.
-        checksums: MD5 of the published files: another image with the name of a published one gets no box of the table.
+def white_cells(record: Record, raw: Path) -> Boxes:
+    """Return the boxes of white cells: those that the data set annotates, and those of `WHITE_CELLS` in the raw data.
 
     Raises:
         InputError: an annotation or the table can't be read.
     """
-    images = raw / IMAGES
+    images, table = record.images_folder(raw), raw / WHITE_CELLS
+    boxes = read_box_table(table) if table.is_file() else {}
+    if record.white_cells is None:
+        return boxes
+    return boxes | read_annotations(raw / record.white_cells.annotations, images, record.white_cells.name)
+
+
+def published_boxes(table: Path, checksums: Path, images: Path, folder: str) -> Boxes:
+    """Return the boxes of those images that are the published ones; another image of the same name gets none.
+
+    Args:
+        table: boxes of published images, see `read_box_table`.
+        checksums: MD5 of the published files.
+        images: folder of the images.
+        folder: its path in the checksums.
+
+    Raises:
+        InputError: the table can't be read.
+    """
     boxes = read_box_table(table)
     published = read_checksums(checksums)
-    present = {f"{IMAGES}/{name}": images / name for name in boxes if (images / name).is_file()}
+    present = {f"{folder}/{name}": images / name for name in boxes if (images / name).is_file()}
     same = hash_files(present).md5s.items() & (published.md5s.items() if published else set())
-    names = [path.removeprefix(f"{IMAGES}/") for path, _ in sorted(same)]
-    return {name: boxes[name] for name in names} | read_annotations(raw / ANNOTATIONS, images)
+    return {name: boxes[name] for name in sorted(path.removeprefix(f"{folder}/") for path, _ in same)}
 
 
-def read_annotations(folder: Path, images: Path) -> Boxes:
+def write_box_table(path: Path, boxes: Boxes) -> None:
+    """Write boxes as `read_box_table` reads them."""
+    rows = [(name, box.left, box.top, box.right, box.bottom) for name, own in boxes.items() for box in own]
+    write_csv(path, ("image", *_EDGES), rows)
+
+
+def read_annotations(folder: Path, images: Path, white_cell: str) -> Boxes:
     """Read the boxes of white cells from all `NAME.xml` in a folder, each for the file `NAME.…` in `images`.
 
     Images without an annotated white cell are left out, and so are annotations without an image.
@@ -55,7 +74,7 @@ def read_annotations(folder: Path, images: Path) -> Boxes:
         try:
             root = ElementTree.parse(path).getroot()  # noqa: S314  the file was verified; no entity is fetched
             for item in root.iter("object"):
-                if (item.findtext("name") or "").strip().upper() == _WHITE_CELL:
+                if (item.findtext("name") or "").strip().upper() == white_cell.upper():
                     box = Box(*(int(float(item.findtext(f"bndbox/{edge}") or "")) for edge in _EDGES))
                     if path.stem in names:
                         boxes[names[path.stem]].append(box)

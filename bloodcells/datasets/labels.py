@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bloodcells.core.cell_classes import CLASSES, RARE
 from bloodcells.core.errors import InputError
+from bloodcells.core.geometry import Box
+from bloodcells.datasets.record import Record
 
 _MAX_NAME_BYTES = 255  # on every common file system
 _COLUMNS = ("Image", "Category")
@@ -17,14 +18,31 @@ _EXTRA = "cells beyond the header"
 
 @dataclass(frozen=True)
 class LabelRow:
-    """A row of the label table: its line number, the file name of its image, and its labels."""
+    """A labeled cell.
 
-    line: int
+    Attributes:
+        line: its line in the label table; None without a table.
+        image: path of its image, below the images folder.
+        labels: class names, or labels that are dropped; none without a label, several for several cells.
+        group: its patient, slide or acquisition; empty if unknown.
+        box: its place in the image if that shows several cells.
+    """
+
+    line: int | None
     image: str
     labels: tuple[str, ...]
+    group: str = ""
+    box: Box | None = None
+
+    @property
+    def cell(self) -> str:
+        """The name of the cell everywhere downstream: that of its image, and its place if there is a box."""
+        if self.box is None:
+            return self.image
+        return f"{self.image}#{self.box.left}-{self.box.top}-{self.box.right}-{self.box.bottom}"
 
 
-def parse_category(text: str) -> tuple[str, ...]:
+def parse_category(text: str, known: tuple[str, ...]) -> tuple[str, ...]:
     """Split a category into labels: `"NEUTROPHIL, Eosinophil "` gives two, a blank gives none.
 
     Raises:
@@ -34,7 +52,7 @@ def parse_category(text: str) -> tuple[str, ...]:
         return ()
     labels = tuple(part.strip().lower() for part in text.split(","))
     for label in labels:
-        if label not in CLASSES + RARE:
+        if label not in known:
             raise ValueError(label)
     return labels
 
@@ -54,7 +72,12 @@ def image_name(text: str) -> str:
     return text
 
 
-def read_label_table(path: Path) -> list[LabelRow]:
+def resolve_classes(record: Record, rows: list[LabelRow]) -> tuple[str, ...]:
+    """Return the classes in order."""
+    return tuple(record.classes)
+
+
+def read_labels(record: Record, raw: Path) -> list[LabelRow]:
     """Read a label table with the columns `Image` and `Category`, in the table's order.
 
     Raises:
@@ -62,6 +85,7 @@ def read_label_table(path: Path) -> list[LabelRow]:
             label is unknown, or an image is not a file name or repeated. The message names the line (the last one of
             a row of several lines) and the remedy.
     """
+    path, known = raw / str(record.labels.table), (*record.classes, *record.drop)
     reader = csv.DictReader(io.StringIO(_read(path), newline=""), restkey=_EXTRA, skipinitialspace=True)
     rows: list[LabelRow] = []
     seen: dict[str, int] = {}
@@ -79,11 +103,11 @@ def read_label_table(path: Path) -> list[LabelRow]:
                 f"{path}, line {line}: {str(error)!r} is not an image; write its number or its file name"
             ) from None
         try:
-            labels = parse_category(fields["Category"] or "")
+            labels = parse_category(fields["Category"] or "", known)
         except ValueError as error:
             raise InputError(
                 f"{path}, line {line}: unknown label {str(error)!r} for {image}; write one of "
-                f"{', '.join(CLASSES + RARE)}, several separated by commas, or leave it blank"
+                f"{', '.join(known)}, several separated by commas, or leave it blank"
             ) from None
         if image in seen:
             raise InputError(

@@ -1,24 +1,39 @@
-"""The published layout of a data set: a label table, images and annotations; how to find, list and copy it."""
+"""The layout of a published data set: a label table, images and annotations; how to find, list and copy it."""
 
 import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from bloodcells.core.errors import InputError
 
-LABELS = "labels.csv"
-IMAGES = "JPEGImages"
-ANNOTATIONS = "Annotations"
-
-_PARTS = (ANNOTATIONS, IMAGES, LABELS)
-_REQUIRED = (IMAGES, LABELS)  # annotations are optional
 _MAX_DEPTH = 3  # archives wrap the layout in one folder, Kaggle in two
 _VERSION_CONTROL = {".dvc", ".git", ".hg"}
 _OS_JUNK = {".DS_Store", "Thumbs.db", "desktop.ini"}
 
 
-def find_layout(top: Path, required: Collection[str] = _REQUIRED) -> Path:
+@dataclass(frozen=True)
+class Layout:
+    """What is where below the folder of a data set.
+
+    Attributes:
+        images: folder of the images.
+        labels: the label table.
+        optional: files and folders that may be missing, such as annotations.
+    """
+
+    images: str
+    labels: str
+    optional: tuple[str, ...] = ()
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """What must be there."""
+        return (self.images, self.labels)
+
+
+def find_layout(top: Path, required: Collection[str]) -> Path:
     """Return the folder that contains all of `required`: `top` itself, or the nearest one below it.
 
     Raises:
@@ -40,10 +55,11 @@ def find_layout(top: Path, required: Collection[str] = _REQUIRED) -> Path:
     raise InputError(f"no folder contains {' and '.join(sorted(required))} (found: {content or 'nothing'})")
 
 
-def layout_files(root: Path, top: Path, allow_links: bool = False) -> dict[str, Path]:
+def layout_files(layout: Layout, root: Path, top: Path, allow_links: bool = False) -> dict[str, Path]:
     """List the files of the layout in `root` by their relative path, without OS junk.
 
     Args:
+        layout: what to list.
         root: folder with the layout.
         top: folder in which it was found.
         allow_links: whether links to files may lead out of `top`, as links into DVC's cache do.
@@ -52,7 +68,7 @@ def layout_files(root: Path, top: Path, allow_links: bool = False) -> dict[str, 
         InputError: an entry is not a file, or is a link that leads out of `top`.
     """
     files = {}
-    for part in _PARTS:
+    for part in sorted((*layout.optional, *layout.required)):
         for path in _walk(root / part):
             if is_os_junk(path.name):
                 continue

@@ -1,16 +1,15 @@
 """The comparison of all models: with the majority class, with published results, and pair by pair."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from bloodcells.core.errors import InputError
-from bloodcells.core.files import read_csv
+from bloodcells.datasets.record import PublishedResult
 from bloodcells.evaluation.bootstrap import SCORES, Bootstrap, Estimate, bootstrap
 from bloodcells.evaluation.intervals import Interval, wilson
 from bloodcells.evaluation.metrics import confusion, headline
@@ -71,21 +70,9 @@ def _entry(name: str, kind: Literal["model", "baseline"], p: Predictions) -> Ent
     )
 
 
-def read_published(path: Path) -> list[Entry]:
-    """Read the published results of a data set: model, correct, cells, mean_sensitivity, mean_specificity.
-
-    Raises:
-        InputError: the table is missing, or a number in it is not one.
-    """
-    columns = ("model", "correct", "cells", "mean_sensitivity", "mean_specificity")
-    entries = []
-    for line, row in enumerate(read_csv(path, columns), start=2):
-        try:
-            name, correct, cells, *means = (row[column] for column in columns)
-            entries.append(Entry(name, "published", int(correct), int(cells), float(means[0]), float(means[1])))
-        except ValueError as error:
-            raise InputError(f"{path}, line {line}: {error}") from None
-    return entries
+def published_entries(results: Iterable[PublishedResult]) -> list[Entry]:
+    """Return results that others published."""
+    return [Entry(r.model, "published", r.correct, r.cells, r.mean_sensitivity, r.mean_specificity) for r in results]
 
 
 def accuracy_table(entries: Sequence[Entry]) -> pd.DataFrame:

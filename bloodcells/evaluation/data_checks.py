@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.errors import InputError
 from bloodcells.core.files import read_csv
 from bloodcells.evaluation.checks import Check, none_allowed
@@ -137,7 +136,8 @@ def resampling(
     """
     surplus = rows_off = 0
     left_out, candidates_of = Counter[str](), Counter[str]()
-    off = dict.fromkeys(CLASSES, 0.0)  # in cells, the largest of all splits
+    classes = sorted({cell.label for cell in cells})
+    off = dict.fromkeys(classes, 0.0)  # in cells, the largest of all splits
     for fold, rows in splits.items():
         held_out = {row.image for row in rows if row.part != TRAIN}
         in_fold = Counter(cell.label for cell in cells if cell.fold == fold)
@@ -147,7 +147,7 @@ def resampling(
         distinct = Counter(label for _, label, part in set(rows) if part == TRAIN)
         trained = Counter(row.label for row in rows if row.part == TRAIN)
         largest = max(distinct.values(), default=0)
-        for label in CLASSES:
+        for label in classes:
             lacking = candidates[label] - distinct[label]
             left_out[label] += lacking
             candidates_of[label] += candidates[label]
@@ -155,7 +155,7 @@ def resampling(
             wanted = max(distinct[label], round(largest * oversample.get(label, 0.0)))
             rows_off += abs(trained[label] - wanted)
     down = {label: rate for label, rate in downsample.items() if rate}
-    others = sum(abs(left_out[label]) for label in CLASSES if label not in down)
+    others = sum(abs(left_out[label]) for label in classes if label not in down)
     return [
         none_allowed("resampling", "cells that test parts lack or repeat", surplus, _SPLIT_AGAIN),
         *(

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from bloodcells.core.cell_classes import CLASSES
 from bloodcells.evaluation.checks import Check, none_allowed
 from bloodcells.evaluation.data_checks import Cell, differing
 from bloodcells.evaluation.metrics import confusion
@@ -36,9 +35,9 @@ def recomputation(model: str, table: NDArray[np.float64], again: NDArray[np.floa
     ]
 
 
-def class_order(orders: Collection[Sequence[str]]) -> list[Check]:
-    """Count the checkpoints whose logits are in another order of classes than that of this code."""
-    other = sum(tuple(order) != CLASSES for order in orders)
+def class_order(orders: Collection[Sequence[str]], classes: Sequence[str]) -> list[Check]:
+    """Count the checkpoints and tables with the classes in another order than the data set."""
+    other = sum(tuple(order) != tuple(classes) for order in orders)
     return [
         none_allowed("classes", "checkpoints with another order of classes", other, "run `dvc repro` to train again")
     ]

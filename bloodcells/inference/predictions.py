@@ -9,7 +9,6 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.errors import InputError
 from bloodcells.core.files import write_csv
 
@@ -41,7 +40,7 @@ class Predictions:
     actual: Indices
     predicted: Indices
     probabilities: Floats
-    classes: tuple[str, ...] = CLASSES
+    classes: tuple[str, ...]
 
     @classmethod
     def from_probabilities(
@@ -50,7 +49,7 @@ class Predictions:
         folds: ArrayLike,
         actual: ArrayLike,
         probabilities: ArrayLike,
-        classes: Sequence[str] = CLASSES,
+        classes: Sequence[str],
     ) -> Self:
         """Predict the most probable class of each row of probabilities (n, k).
 
@@ -125,7 +124,7 @@ def read_predictions(path: Path, validation: bool = False) -> Predictions:
         validation: the table holds the validation parts of several folds, in which a cell may occur once per fold.
 
     Raises:
-        InputError: the table is missing, has other columns or the classes in another order, or has a row that is
+        InputError: the table is missing, has other columns, or has a row that is
             malformed or contradicts itself (its `predicted` is not the most probable class, for example).
     """
     remedy = "run `dvc repro` to write it again"
@@ -136,16 +135,17 @@ def read_predictions(path: Path, validation: bool = False) -> Predictions:
         raise InputError(f"{path} is missing: run `dvc repro`, which writes it") from None
     except (UnicodeDecodeError, csv.Error):
         raise InputError(f"{path} is not a table; {remedy}") from None
-    if tuple(header) != _COLUMNS + CLASSES:
+    classes = tuple(header[len(_COLUMNS) :])
+    if tuple(header[: len(_COLUMNS)]) != _COLUMNS or len(set(classes)) < max(2, len(classes)):
         raise InputError(
-            f"{path}: its columns are {','.join(header) or 'none'}; they must be {','.join(_COLUMNS + CLASSES)}, "
-            f"in this order, because the order of the classes gives the numbers their meaning; {remedy}"
+            f"{path}: its columns are {','.join(header) or 'none'}; they must be {','.join(_COLUMNS)} and one for each "
+            f"class; {remedy}"
         )
     if not rows:
         raise InputError(f"{path} holds no predictions; {remedy}")
-    index = {name: number for number, name in enumerate(CLASSES)}
+    index = {name: number for number, name in enumerate(classes)}
     fold, actual, predicted = (np.zeros(len(rows), np.int64) for _ in range(3))
-    probabilities = np.zeros((len(rows), len(CLASSES)))
+    probabilities = np.zeros((len(rows), len(classes)))
     seen: set[tuple[str, int | None]] = set()
     for number, row in enumerate(rows):
         where = f"{path}, line {number + 2}"
@@ -162,10 +162,10 @@ def read_predictions(path: Path, validation: bool = False) -> Predictions:
             raise InputError(f"{where}: the probabilities of {image} don't sum to 1; {remedy}")
         if probabilities[number].max() - probabilities[number, predicted[number]] > _ROUNDING:
             raise InputError(
-                f"{where}: {image} is predicted {row[3]}, but {CLASSES[int(probabilities[number].argmax())]} is more "
+                f"{where}: {image} is predicted {row[3]}, but {classes[int(probabilities[number].argmax())]} is more "
                 f"probable; are class columns swapped? {remedy}"
             )
-    return Predictions(tuple(row[0] for row in rows), fold, actual, predicted, probabilities)
+    return Predictions(tuple(row[0] for row in rows), fold, actual, predicted, probabilities, classes)
 
 
 def _are_distributions(probabilities: Floats) -> NDArray[np.bool_]:

@@ -7,7 +7,6 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.errors import InputError
 from bloodcells.core.parameters import ImageParameters
 from bloodcells.models.architectures import build
@@ -65,17 +64,17 @@ class Checkpoint:
         return network.eval().to(device).to(memory_format=torch.channels_last)
 
 
-def load_checkpoint(path: Path, image: ImageParameters) -> Checkpoint:
+def load_checkpoint(path: Path, classes: tuple[str, ...], image: ImageParameters) -> Checkpoint:
     """Load a checkpoint of this run: with the classes in this order, and this input.
 
     Raises:
         InputError: the file is missing or cannot be read, or was trained with other classes or on another input.
     """
     checkpoint = Checkpoint.load(path)
-    if checkpoint.classes != CLASSES:
+    if checkpoint.classes != classes:
         raise InputError(
-            f"{path} has its logits in the order {', '.join(checkpoint.classes)}, and this code in the order "
-            f"{', '.join(CLASSES)}: class names would be permuted; run `dvc repro` to train again"
+            f"{path} has its logits in the order {', '.join(checkpoint.classes)}, and the data set has "
+            f"{', '.join(classes)}: class names would be permuted; run `dvc repro` to train again"
         )
     trained_on = {name: getattr(checkpoint, name) for name in ImageParameters.model_fields}
     if trained_on != image.model_dump():

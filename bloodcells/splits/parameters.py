@@ -1,8 +1,7 @@
 """The section `clean` of `params.yaml`."""
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.parameters import Proportion, Section, Seed
 
 
@@ -15,11 +14,3 @@ class CleanParameters(Section):
     near_duplicate: float = Field(gt=0, le=1)
     downsample: dict[str, Proportion]
     oversample: dict[str, Proportion]
-
-    @field_validator("downsample", "oversample")
-    @classmethod
-    def _known_classes(cls, rates: dict[str, float]) -> dict[str, float]:
-        unknown = [label for label in rates if label not in CLASSES]
-        if unknown:
-            raise ValueError(f"unknown class {', '.join(unknown)}; known are {', '.join(CLASSES)}")
-        return rates

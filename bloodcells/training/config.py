@@ -31,11 +31,11 @@ class TrainingConfig:
     seed: int
 
     @classmethod
-    def from_parameters(cls, train: TrainParameters, model: ModelParameters, epochs_factor: float = 1.0) -> Self:
+    def from_parameters(cls, train: TrainParameters, model: ModelParameters) -> Self:
         """Combine the parameters of all models and those of one."""
         shared = train.model_dump(exclude={"augment", "epochs"})
         return cls(
-            epochs=max(1, round(train.epochs * epochs_factor)),
+            epochs=max(1, round(train.epochs * model.epochs_factor)),
             augmentation=Augmentation(**train.augment.model_dump()),
             learning_rate=model.learning_rate,
             weight_decay=model.weight_decay,

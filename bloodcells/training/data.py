@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import BatchSampler, Dataset, DistributedSampler
 
-from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.prepared_cells import PreparedCells
 
 
@@ -26,10 +25,12 @@ class Cells(Dataset[tuple[Tensor, Tensor]]):
         self.array, self.rows, self.labels = array, rows, labels
 
     @classmethod
-    def from_split(cls, cells: PreparedCells, split: Sequence[Mapping[str, str]], part: str) -> Self:
+    def from_split(
+        cls, cells: PreparedCells, split: Sequence[Mapping[str, str]], part: str, classes: Sequence[str]
+    ) -> Self:
         """Take one part of a split, given by its rows of image, label and part."""
         chosen = [row for row in split if row["part"] == part]
-        labels = np.array([CLASSES.index(row["label"]) for row in chosen], dtype=np.int64)
+        labels = np.array([classes.index(row["label"]) for row in chosen], dtype=np.int64)
         return cls(cells.array, cells.find([row["image"] for row in chosen]), labels)
 
     def __len__(self) -> int:

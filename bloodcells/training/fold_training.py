@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 import bloodcells
-from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.parameters import ImageParameters
 from bloodcells.core.prepared_cells import PreparedCells
 from bloodcells.models.architectures import build
@@ -34,6 +33,7 @@ class FoldTraining:
     """One network to train: its data, its input, its architecture and its configuration."""
 
     cells: PreparedCells
+    classes: tuple[str, ...]
     split: Split
     image: ImageParameters
     model: ModelParameters
@@ -43,7 +43,13 @@ class FoldTraining:
     def fingerprint(self) -> str:
         """A hash of everything that defines the result, so that a changed run never resumes from another's state."""
         digest = hashlib.sha256(torch.__version__.encode())
-        defining = [self.image.model_dump(), self.model.model_dump(), repr(self.config), [dict(r) for r in self.split]]
+        defining = [
+            self.classes,
+            self.image.model_dump(),
+            self.model.model_dump(),
+            repr(self.config),
+            [dict(r) for r in self.split],
+        ]
         digest.update(json.dumps(defining, sort_keys=True).encode())
         package = Path(bloodcells.__file__).parent
         sources = [path for room in ROOMS for path in sorted((package / room).rglob("*.py"))]
@@ -57,16 +63,18 @@ class FoldTraining:
         self, work_dir: Path, title: str, on_epoch: Callable[[Epoch], None] = lambda epoch: None
     ) -> tuple[Checkpoint, TrainingResult] | None:
         """Train, or resume; see `bloodcells.training.loop.train`."""
-        training, validation = (Cells.from_split(self.cells, self.split, part) for part in ("train", "validation"))
+        training, validation = (
+            Cells.from_split(self.cells, self.split, part, self.classes) for part in ("train", "validation")
+        )
         network = build(
-            self.model.architecture, len(CLASSES), self.image.side, self.model.weights, seed=self.config.seed
+            self.model.architecture, len(self.classes), self.image.side, self.model.weights, seed=self.config.seed
         )
         result = train(network, training, validation, self.config, work_dir, title, on_epoch)
         if result is None:
             return None
         checkpoint = Checkpoint(
             architecture=self.model.architecture,
-            classes=CLASSES,
+            classes=self.classes,
             **self.image.model_dump(),
             mean=MEAN,
             std=STD,

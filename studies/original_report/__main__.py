@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bloodcells.core.cell_classes import CLASSES
-from bloodcells.core.errors import run
+from bloodcells.core.cell_classes import read_classes
+from bloodcells.core.errors import InputError, run
 from bloodcells.core.files import read_csv, write_csv, write_text
 from bloodcells.core.parameters import (
     ImageParameters,
@@ -25,6 +25,7 @@ from bloodcells.core.parameters import (
     select_model,
 )
 from bloodcells.core.prepared_cells import PreparedCells, open_pixels
+from bloodcells.datasets.record import read_record
 from bloodcells.evaluation.parameters import CompareParameters
 from bloodcells.imaging.near_duplicates import near_duplicate_groups, smear_thumbnails
 from bloodcells.inference.parameters import EvaluateParameters
@@ -39,6 +40,7 @@ from bloodcells.training.fold_training import FoldTraining
 from bloodcells.training.parameters import TrainParameters
 from studies.original_report.figures import ORIGINAL, PROPOSED, Figure, figures
 from studies.original_report.protocol import (
+    CLASSES,
     Indices,
     count_leaked,
     original_split,
@@ -75,9 +77,11 @@ def main() -> None:
     model = parser.parse_args().model
     params = read_parameters(Parameters)
     select_model(params.models, model)
+    if read_classes(params.paths.classes) != CLASSES:
+        raise InputError(f"the original report is about {', '.join(CLASSES)}, and {params.dataset} has other classes")
     folds, pixels = sorted(params.test_folds), open_pixels(params.paths.pixels)
     cells = read_csv(params.paths.cells, ("image", "label", "fold"))
-    proposed = {fold: load_checkpoint(params.paths.checkpoint(model, fold), params.image) for fold in folds}
+    proposed = {fold: load_checkpoint(params.paths.checkpoint(model, fold), CLASSES, params.image) for fold in folds}
     parts: list[pd.DataFrame] = []
     for fold in folds:
         split = _original_split(params, cells, fold)
@@ -132,13 +136,12 @@ def _split(params: Parameters, labels: Sequence[str], folds: Indices, fold: int,
 def _train(params: Parameters, model: str, fold: int, split: Sequence[Row], pixels: PreparedCells) -> Checkpoint:
     """Train on a split, or return the checkpoint that an earlier call trained on the same one."""
     settings = params.models[model]
-    factor = settings.bccd_epochs_factor if params.dataset == "bccd" else 1.0
-    config = TrainingConfig.from_parameters(params.train, settings, factor)
+    config = TrainingConfig.from_parameters(params.train, settings)
     config = dataclasses.replace(config, devices=1, nodes=1)
-    training = FoldTraining(pixels, split, params.image, settings, config)
+    training = FoldTraining(pixels, CLASSES, split, params.image, settings, config)
     path = params.paths.artifacts / "original_report" / model / f"{fold}-{training.fingerprint}.ckpt"
     if path.is_file():
-        return load_checkpoint(path, params.image)
+        return load_checkpoint(path, CLASSES, params.image)
     work_dir = params.paths.unfinished(f"original-report-{model}", fold, training.fingerprint)
     trained = training.run(work_dir, f"{model}, fold {fold}, original protocol")
     assert trained is not None, "one process trains"
@@ -179,7 +182,8 @@ def _predict(
 
 def _near_duplicates(params: Parameters, cells: Sequence[Row]) -> pd.DataFrame:
     """Count the cells with a near-duplicate in the original protocol's training part, under both kinds of folds."""
-    thumbnails = smear_thumbnails(params.paths.images / row["image"] for row in cells)
+    images = read_record(params.dataset).images_folder(params.paths.raw)
+    thumbnails = smear_thumbnails(images / row["image"] for row in cells)
     groups = near_duplicate_groups(thumbnails, params.clean.near_duplicate)
     labels, n_splits = [row["label"] for row in cells], params.clean.n_splits
 

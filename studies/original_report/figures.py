@@ -7,11 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bloodcells.core.cell_classes import CLASSES
 from bloodcells.evaluation.bootstrap import Estimate, clustered_proportion, percentile_estimate, resample_counts
 from bloodcells.evaluation.intervals import newcombe, wilson
 from bloodcells.evaluation.paired_tests import mcnemar
-from studies.original_report.protocol import PRINTED
+from studies.original_report.protocol import CLASSES, PRINTED
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]

@@ -18,8 +18,11 @@ Indices = NDArray[np.int64]
 DOWNSAMPLE = {"neutrophil": 0.2}
 """Fraction of a class that the report's code left out; its text says a tenth."""
 
+CLASSES = ("eosinophil", "lymphocyte", "monocyte", "neutrophil")
+"""The classes of the report, in the order of its logits."""
+
 PRINTED = ("neutrophil", "eosinophil", "monocyte", "lymphocyte")
-"""The class labels that the report printed, in the order of its logits, which is that of `CLASSES`: the figures under
+"""The class labels that the report printed, in the order of its logits: the figures under
 the first label are those of the eosinophils."""
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bloodcells.datasets.records import BCCD_CHECKSUMS
 
 from bloodcells.core.errors import InputError
 from bloodcells.datasets.fingerprint import (
@@ -14,7 +15,6 @@ from bloodcells.datasets.fingerprint import (
     read_fingerprint,
     verify,
 )
-from bloodcells.datasets.records import BCCD_CHECKSUMS
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = "5509ad5d0a27f562a049d08381f3a988.dir"

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bloodcells.core.cell_classes import CLASSES
 from bloodcells.evaluation.metrics import class_scores, confusion, headline, roc_curves, sensitivity_and_specificity
 from bloodcells.inference.predictions import Predictions
+from tests.support.smallset import CLASSES
 
 # The confusion matrices behind the numbers that the original report prints, reconstructed from its sensitivities,
 # precisions and supports; the classes by their correct names (the report permutes them).

@@ -5,10 +5,10 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from bloodcells.core.cell_classes import CLASSES
 from bloodcells.evaluation import model_checks
 from bloodcells.evaluation.data_checks import Cell
 from bloodcells.inference.predictions import Predictions
+from tests.support.smallset import CLASSES
 
 PUBLISHED = {"neutrophil": 206, "eosinophil": 88, "lymphocyte": 33, "monocyte": 20}
 

@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.errors import InputError
 from bloodcells.inference.predictions import Predictions, read_predictions, worst_mistakes, write_predictions
+from tests.support.smallset import CLASSES
 
 COLUMNS = ("images", "folds", "actual", "predicted", "probabilities", "classes")
 

@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.errors import InputError
 from bloodcells.inference.predictor import Predictor
 from bloodcells.models.checkpoints import Checkpoint
 from bloodcells.models.normalization import MEAN, STD
 from bloodcells.models.weights import write_weights
+from tests.support.smallset import CLASSES
 
 STATE = {"layer.weight": torch.arange(6.0).reshape(2, 3), "layer.bias": torch.zeros(2)}
 CHECKPOINT = Checkpoint("alexnet", CLASSES, "crop", 256, 64, MEAN, STD, 3, STATE)

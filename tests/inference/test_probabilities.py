@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from bloodcells.core.cell_classes import CLASSES
 from bloodcells.inference.probabilities import predict
 from bloodcells.models.architectures import build
 from bloodcells.models.checkpoints import Checkpoint
 from bloodcells.models.normalization import MEAN, STD
+from tests.support.smallset import CLASSES
 
 NETWORK = "squeezenet1_1"
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), dtype=np.uint8)

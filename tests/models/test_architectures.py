@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.errors import InputError
 from bloodcells.inference.probabilities import predict
 from bloodcells.models.architectures import build
 from bloodcells.models.checkpoints import Checkpoint
 from bloodcells.models.normalization import MEAN, STD, normalize
+from tests.support.smallset import CLASSES
 
 TINY = "squeezenet1_1"
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.files import write_csv
 from bloodcells.core.geometry import Box
 from bloodcells.core.paths import DatasetPaths
@@ -14,6 +13,7 @@ from bloodcells.models.architectures import build
 from bloodcells.models.checkpoints import Checkpoint
 from bloodcells.models.normalization import MEAN, STD
 from tests.support import project
+from tests.support.smallset import CLASSES
 
 SIZE = 64
 PARTS = {"train": 40, "validation": 12, "test": 16}

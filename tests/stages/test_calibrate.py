@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.files import write_csv
 from bloodcells.inference.predictions import Predictions, read_predictions, write_predictions
 from bloodcells.inference.temperature import temperature_scaled
 from stages import calibrate
 from tests.stages.prepared import PATHS
 from tests.support import project
+from tests.support.smallset import CLASSES
 from tests.support.workplace import error_of, table
 
 MODELS = ("resnet", "alexnet")

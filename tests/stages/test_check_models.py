@@ -12,7 +12,6 @@ import torch
 import yaml
 from numpy.typing import NDArray
 
-from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.geometry import Box
 from bloodcells.core.prepared_cells import PixelWriter, open_pixels
 from bloodcells.inference.predictions import Predictions, write_predictions
@@ -23,6 +22,7 @@ from stages import check_models, clean
 from tests.stages.prepared import PATHS, SIZE, untrained
 from tests.support import workplace
 from tests.support.project import set_params
+from tests.support.smallset import CLASSES
 from tests.support.workplace import error_of, table
 
 CHECKPOINT, CHECKS = PATHS.checkpoint("resnet", 0), PATHS.checks("models")

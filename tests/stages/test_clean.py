@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.paths import DatasetPaths
 from bloodcells.datasets.synthetic.plan import plan_smears
 from stages.clean import main
 from tests.support import workplace
 from tests.support.project import ROOT, set_params
+from tests.support.smallset import CLASSES
 from tests.support.workplace import PATHS, PUBLISHED, RAW, error_of, files, table
 
 NEAR_DUPLICATES = (

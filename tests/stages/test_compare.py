@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.files import write_csv
 from bloodcells.inference.predictions import Predictions, write_predictions
 from stages import compare
 from tests.stages.prepared import PATHS
 from tests.support import project
+from tests.support.smallset import CLASSES
 from tests.support.workplace import error_of, table
 
 CELLS = [("neutrophil", 0), ("neutrophil", 1), ("eosinophil", 0), ("monocyte", 1), ("neutrophil", 1)]

@@ -9,7 +9,6 @@ import pytest
 import torch
 from PIL import Image
 
-from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.prepared_cells import open_pixels
 from bloodcells.evaluation.metrics import headline
 from bloodcells.inference.predictions import read_predictions
@@ -20,6 +19,7 @@ from bloodcells.models.checkpoints import Checkpoint
 from stages import evaluate
 from tests.stages.prepared import PARTS, PATHS, prepare, untrained
 from tests.support import project
+from tests.support.smallset import CLASSES
 from tests.support.workplace import error_of, table
 
 CHECKPOINT, TRAINING = PATHS.checkpoint("resnet", 0), PATHS.training_provenance("resnet", 0)

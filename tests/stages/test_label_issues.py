@@ -7,13 +7,13 @@ import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.geometry import Box
 from bloodcells.core.prepared_cells import PixelWriter
 from bloodcells.inference.predictions import Predictions, write_predictions
 from stages import label_issues
 from tests.stages.prepared import PATHS, SIZE
 from tests.support import project
+from tests.support.smallset import CLASSES
 from tests.support.workplace import error_of, table
 
 CELLS = 30

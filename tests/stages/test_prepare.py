@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.files import write_csv
 from bloodcells.core.geometry import Box, Point
 from bloodcells.core.paths import DatasetPaths
@@ -20,6 +19,7 @@ from bloodcells.datasets.synthetic.scene import render
 from stages.prepare import localization, main
 from tests.support import workplace
 from tests.support.project import ROOT, set_params
+from tests.support.smallset import CLASSES
 from tests.support.workplace import PATHS, PUBLISHED, RAW, error_of, files, table
 
 BCCD = DatasetPaths("bccd")

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.files import write_csv, write_text
 from bloodcells.inference.predictions import Predictions, write_predictions
 from stages import calibrate, compare, report
 from tests.stages.prepared import PATHS
 from tests.support import project
+from tests.support.smallset import CLASSES
 from tests.support.workplace import error_of, table
 
 N_CELLS = 60

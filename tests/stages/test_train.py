@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.paths import DatasetPaths
 from bloodcells.models.checkpoints import Checkpoint
 from tests.stages.prepared import prepare
 from tests.support import project
+from tests.support.smallset import CLASSES
 
 PATHS = DatasetPaths("rendered")
 CHECKPOINT, CURVES = PATHS.checkpoint("resnet", 0), PATHS.curves("resnet", 0)

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.files import read_csv
 from bloodcells.core.parameters import read_parameters
 from bloodcells.inference.predictions import Predictions, write_predictions
 from studies import learning_curve
 from tests.stages.prepared import PARTS, PATHS, prepare
 from tests.support.project import set_params
+from tests.support.smallset import CLASSES
 from tests.support.workplace import error_of
 
 

@@ -11,7 +11,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 
 SMALL: dict[str, Any] = {
-    "rendered.images": 60,
+    "synthetic.images": 60,
     "clean.n_splits": 3,
     "clean.validation": 0.34,
     "test_folds": [0, 1],

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from bloodcells.datasets.fingerprint import Checksums, hash_files
 
+CLASSES = ("eosinophil", "lymphocyte", "monocyte", "neutrophil")
+"""The classes of the data sets that these tests make."""
+
 FILES = {
     "labels.csv": b",Image,Category\r\n,0,NEUTROPHIL\r\n,1,MONOCYTE\r\n",
     "JPEGImages/BloodImage_00000.jpg": b"first image" * 2000,

@@ -5,7 +5,6 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from bloodcells.core.cell_classes import CLASSES
 from bloodcells.inference.probabilities import predict
 from bloodcells.models.architectures import build
 from bloodcells.models.checkpoints import Checkpoint
@@ -16,6 +15,7 @@ from bloodcells.training.config import TrainingConfig
 from bloodcells.training.data import Cells
 from bloodcells.training.loop import LAST, TrainingResult, train
 from bloodcells.training.module import learning_rate_factor
+from tests.support.smallset import CLASSES
 
 TINY = "squeezenet1_1"
 

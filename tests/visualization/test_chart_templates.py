@@ -14,7 +14,6 @@ import pytest
 import vl_convert
 from dvc_render.vega import VegaRenderer
 
-from bloodcells.core.cell_classes import CLASSES
 from bloodcells.evaluation.calibration import BINS
 from bloodcells.evaluation.comparison import accuracy_table, compare, difference_table, pairs, resample
 from bloodcells.evaluation.intervals import wilson
@@ -25,6 +24,7 @@ from bloodcells.inference.predictions import Predictions
 from bloodcells.visualization.style import CLASS_COLORS, MODEL_COLORS
 from bloodcells.visualization.vega import VERSION, hide_single_revision
 from tests.support.project import ROOT
+from tests.support.smallset import CLASSES
 
 TEMPLATES = ROOT / ".dvc" / "plots"
 TITLE = "Confusion: resnet"

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bloodcells.core.cell_classes import CLASSES, RARE
 from bloodcells.visualization.style import CLASS_COLORS, MODEL_COLORS, write_png
+from tests.support.smallset import CLASSES
 
 
 def noise(width: int, height: int) -> Image.Image:

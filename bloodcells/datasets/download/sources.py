@@ -13,12 +13,28 @@ from bloodcells.core.errors import DISK_FULL, InputError
 from bloodcells.datasets.download.archives import is_archive, unpack
 from bloodcells.datasets.download.http import RETRY_POLICY, RetryPolicy, download, redact_url
 from bloodcells.datasets.fingerprint import Checksums, Fingerprint, hash_files, verify
-from bloodcells.datasets.layout import IMAGES, LABELS, all_files, copy_files, find_layout, is_os_junk, layout_files
-from bloodcells.datasets.records import BCCD, Published
+from bloodcells.datasets.layout import Layout, all_files, copy_files, find_layout, is_os_junk, layout_files
 
 _OTHER_SOURCES = (
     "put the data set into data/, or name a copy in BLOODCELLS_MIRROR (a folder, a zip or tar, or the URL of one)"
 )
+
+
+@dataclass(frozen=True)
+class Published:
+    """Where a data set is published.
+
+    Attributes:
+        layout: what is where in it.
+        images: URL of an archive of the images and annotations.
+        labels: URLs of the label table, or of an archive that contains it; each is tried if the ones before it fail.
+        kaggle: the data set's Kaggle handle.
+    """
+
+    layout: Layout
+    images: str
+    labels: tuple[str, ...] = ()
+    kaggle: str | None = None
 
 
 @dataclass(frozen=True)
@@ -41,7 +57,7 @@ class Source:
 def choose_sources(
     local: Path,
     mirror: str | None,
-    published: Published = BCCD,
+    published: Published,
     policy: RetryPolicy = RETRY_POLICY,
     cached: Mapping[str, Path] | None = None,
 ) -> list[Source]:
@@ -64,16 +80,18 @@ def choose_sources(
         remedy = "correct it, name another one in BLOODCELLS_MIRROR, or unset that to download the data set"
         name = redact_url(mirror) if _is_url(mirror) else mirror
         return [Source(f"BLOODCELLS_MIRROR ({name})", lambda scratch: _mirror(mirror.strip(), scratch, policy), remedy)]
+    handle = published.kaggle
     files = [Source("DVC's cache", lambda scratch: _restore(cached, scratch), _OTHER_SOURCES, True)] if cached else []
     return [
         *files,
         Source("git mirrors", lambda scratch: _git(published, scratch, policy), _OTHER_SOURCES),
-        Source("Kaggle", lambda scratch: _kaggle(published.kaggle, policy), _OTHER_SOURCES),
+        *([Source("Kaggle", lambda scratch: _kaggle(handle, policy), _OTHER_SOURCES)] if handle else []),
     ]
 
 
 def fetch(
     sources: Sequence[Source],
+    layout: Layout,
     folder: Path,
     scratch: Path,
     expected: Fingerprint,
@@ -85,6 +103,7 @@ def fetch(
 
     Args:
         sources: the sources in order.
+        layout: what to take from them.
         folder: the folder to fill.
         scratch: an empty folder for downloads on the same disk; the caller removes it.
         expected: the fingerprint of the files.
@@ -99,7 +118,7 @@ def fetch(
         own_scratch = scratch / str(number)
         own_scratch.mkdir(parents=True)
         try:
-            verified = _verified_copy(source, own_scratch, expected, known)
+            verified = _verified_copy(source, layout, own_scratch, expected, known)
         except InputError as error:
             reasons.append(f"{source.name}: {error}")
             if number + 1 < len(sources):
@@ -115,14 +134,16 @@ def fetch(
     raise InputError(f"no source has the data set:\n{tried}\nrun it again with network access, {sources[-1].remedy}")
 
 
-def _verified_copy(source: Source, scratch: Path, expected: Fingerprint, known: Sequence[Checksums | None]) -> Path:
+def _verified_copy(
+    source: Source, layout: Layout, scratch: Path, expected: Fingerprint, known: Sequence[Checksums | None]
+) -> Path:
     """Copy the layout from a source, verify the copy, and return its folder."""
     work, copy = scratch / "work", scratch / "copy"
     work.mkdir()
     try:
         top = source.get(work)
-        root = find_layout(top)
-        copies = copy_files(layout_files(root, top, allow_links=source.pinned_whole), copy)
+        root = find_layout(top, layout.required)
+        copies = copy_files(layout_files(layout, root, top, allow_links=source.pinned_whole), copy)
         verify(_candidates(root, top if source.pinned_whole else root, copies), expected, known)
     except OSError as error:
         if error.errno in DISK_FULL:
@@ -197,12 +218,14 @@ def _unpacked(archive: Path, scratch: Path) -> Path:
 def _git(published: Published, scratch: Path, policy: RetryPolicy) -> Path:
     archive = scratch / "images.tar.gz"
     download(published.images, archive, policy)
-    folder = find_layout(_unpacked(archive, scratch), (IMAGES,))
-    _label_table(published.labels, scratch, policy).replace(folder / LABELS)
+    folder = find_layout(_unpacked(archive, scratch), (published.layout.images,))
+    if published.labels:
+        table = published.layout.labels
+        _label_table(published.labels, table, scratch, policy).replace(folder / table)
     return folder
 
 
-def _label_table(urls: Sequence[str], scratch: Path, policy: RetryPolicy) -> Path:
+def _label_table(urls: Sequence[str], table: str, scratch: Path, policy: RetryPolicy) -> Path:
     reasons = []
     for number, url in enumerate(urls):
         path = scratch / f"labels-{number}"
@@ -211,8 +234,8 @@ def _label_table(urls: Sequence[str], scratch: Path, policy: RetryPolicy) -> Pat
             if not is_archive(path):
                 return path
             folder = scratch / f"labels-{number}-unpacked"
-            unpack(path, folder, lambda name: name.rpartition("/")[2] == LABELS)
-            return find_layout(folder, (LABELS,)) / LABELS
+            unpack(path, folder, lambda name: name.rpartition("/")[2] == table)
+            return find_layout(folder, (table,)) / table
         except InputError as error:
             reasons.append(str(error))
     raise InputError("; ".join(reasons))

@@ -1,1 +1,1 @@
-"""The synthetic data set `rendered`: blood smears generated from a seed."""
+"""Synthetic data sets: blood smears generated from a seed."""

@@ -10,9 +10,10 @@ from PIL import Image
 from tqdm import tqdm
 
 from bloodcells.core.files import atomic_write, write_csv, write_text
-from bloodcells.datasets.layout import ANNOTATIONS, IMAGES, LABELS
 from bloodcells.datasets.synthetic.plan import Smear, plan_smears
 from bloodcells.datasets.synthetic.scene import HEIGHT, WIDTH, BoundingBox, render
+
+IMAGES, ANNOTATIONS, LABELS = "JPEGImages", "Annotations", "labels.csv"
 
 
 def format_annotation(smear: Smear, boxes: Iterable[BoundingBox]) -> str:

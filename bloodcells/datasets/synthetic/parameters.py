@@ -1,4 +1,4 @@
-"""The section `rendered` of `params.yaml`."""
+"""The section `synthetic` of `params.yaml`."""
 
 from pydantic import Field
 

@@ -4,8 +4,6 @@ from dataclasses import dataclass, replace
 
 from numpy.random import SeedSequence, default_rng
 
-from bloodcells.core.cell_classes import CLASSES, RARE
-
 MIN_IMAGES = 20
 """Fewer images cannot contain every class and defect."""
 
@@ -99,7 +97,7 @@ def plan_smears(images: int, seed: int) -> list[Smear]:
     number = class_counts(images)
     rng = default_rng(SeedSequence((seed, 0)))
     rows: list[tuple[str, tuple[str, ...], bool]] = []  # category, cells, has_image
-    for label in CLASSES + RARE:
+    for label in (*_SINGLES, "basophil"):
         rows += [(label.upper(), (label,), True)] * number[label]
     for index in range(number["double"]):
         pair = _PAIRS[index % len(_PAIRS)]

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import yaml
 
-from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.files import write_csv, write_json, write_text
 from bloodcells.evaluation.metrics import headline
 from bloodcells.inference.predictions import Predictions, write_predictions
 from bloodcells.visualization.vega import TEMPLATES
 from tests.support import project
+from tests.support.smallset import CLASSES
 
 CELLS = 80
 MODELS = ("resnet", "efficientnet", "alexnet")

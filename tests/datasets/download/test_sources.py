@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bloodcells.datasets.records import Published
 
 from bloodcells.core.errors import InputError
 from bloodcells.datasets.download.http import RetryPolicy
 from bloodcells.datasets.download.sources import choose_sources, fetch
 from bloodcells.datasets.fingerprint import Checksums, Fingerprint
-from bloodcells.datasets.records import Published
 from tests.support import smallset
 from tests.support.kaggle_site import HANDLE, publish, serving_kaggle
 from tests.support.loopback import Site, content, status

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bloodcells.core.cell_classes import CLASSES
 from bloodcells.core.files import read_csv
 from bloodcells.core.prepared_cells import open_pixels
 from bloodcells.inference.probabilities import predict
@@ -22,6 +21,7 @@ from studies.original_report import __main__ as study
 from studies.original_report.figures import ORIGINAL, PROPOSED, Figure
 from tests.stages.prepared import SIZE, TINY, untrained
 from tests.support import project, workplace
+from tests.support.smallset import CLASSES
 from tests.support.workplace import PATHS, error_of, table
 
 RESULTS = Path("studies", "results", "original_report", "rendered")

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bloodcells.core.cell_classes import CLASSES
 from bloodcells.evaluation.intervals import wilson
 from studies.original_report.figures import ORIGINAL, PROPOSED, Figure, figures
+from tests.support.smallset import CLASSES
 
 Cells = list[tuple[str, str, bool]]
 """Image, class, and whether it is predicted correctly."""

@@ -5,7 +5,6 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from bloodcells.core.cell_classes import CLASSES
 from bloodcells.inference.probabilities import predict
 from bloodcells.models.architectures import build
 from bloodcells.models.checkpoints import Checkpoint
@@ -19,6 +18,7 @@ from studies.original_report.protocol import (
     predict_perturbed,
     ungrouped_folds,
 )
+from tests.support.smallset import CLASSES
 
 LABELS = [label for label, count in zip(CLASSES, (40, 20, 15, 100), strict=True) for _ in range(count)]
 GROUPS = np.arange(len(LABELS)) // np.where(np.array(LABELS) == "neutrophil", 1, 2)  # pairs, but for neutrophils

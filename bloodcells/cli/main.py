@@ -12,6 +12,7 @@ COMMANDS = {
     "plots": "make the pages of `dvc plots` work offline, or write its charts to files",
     "predict": "classify the white blood cell in each image; not for diagnosis",
     "review": "compare two revisions and write a page for the reviewer",
+    "use": "choose a data set, with the parameters and the lock file that belong to it",
 }
 """The commands and their help.
 

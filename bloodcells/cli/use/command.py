@@ -1,0 +1,156 @@
+"""`bloodcells use`: choose a data set, with the parameters and the lock file that belong to it."""
+
+import argparse
+import io
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedSeq
+
+from bloodcells.cli.git import repository
+from bloodcells.core.errors import InputError
+from bloodcells.core.files import write_text
+from bloodcells.core.parameters import PARAMETERS, read_yaml
+from bloodcells.datasets.record import RECORDS, Record, read_record, record_names, record_path
+
+LOCK = Path("dvc.lock")
+LOCKS = Path("locks")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.description = (
+        "Choose a data set: write its name and the parameters of its record into params.yaml. The lock file and the "
+        "parameters of the last run on the other data set are kept in locks/, and come back when you choose it again."
+    )
+    parser.add_argument("name", nargs="?", help="a folder in datasets/; without it, all are listed")
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Choose a data set, or list all.
+
+    Raises:
+        InputError: there is no repository or no such data set, or its record names a parameter that does not exist.
+    """
+    root = repository(Path.cwd())
+    chosen = str(read_yaml(root / PARAMETERS).get("dataset"))
+    if arguments.name is None:
+        for line in listing(root, chosen):
+            print(line)
+        return
+    record = read_record(arguments.name, root / RECORDS)
+    for line in use(root, arguments.name, record, chosen):
+        print(line)
+
+
+def listing(root: Path, chosen: str) -> Iterator[str]:
+    """Yield a line for each data set."""
+    names = record_names(root / RECORDS)
+    width = max(map(len, names), default=0)
+    for name in names:
+        mark = "*" if name == chosen else " "
+        yield f"{mark} {name:{width}}  {read_record(name, root / RECORDS).title}"
+
+
+def use(root: Path, name: str, record: Record, chosen: str) -> Iterator[str]:
+    """Choose a data set, and yield what was done."""
+    path, kept = root / PARAMETERS, root / LOCKS / name
+    before = read_yaml(path)
+    restored = name != chosen and kept_run_fits(kept, before)
+    text = (kept / PARAMETERS).read_text(encoding="utf-8") if restored else path.read_text(encoding="utf-8")
+    content, changes = with_parameters(
+        text, {"dataset": name, **({} if restored else record.parameters)}, record_path(name)
+    )
+    if name != chosen and locked_dataset(root / LOCK) == chosen:
+        keep(root, chosen)
+        yield f"kept the run on {chosen} in {LOCKS / chosen}"
+    if restored:
+        write_text(root / LOCK, (kept / LOCK).read_text(encoding="utf-8"))
+        yield f"restored the parameters and the lock file of the last run on {name} from {LOCKS / name}"
+    write_text(path, content)
+    if restored:
+        shutil.rmtree(kept)  # dvc.lock belongs to the data set in use, locks/ has those of the others
+    for key, (old, new) in changes.items():
+        yield f"{PARAMETERS}: {key}: {_short(old)} → {_short(new)}"
+    yield f"{name} ({record.title}) is in use; next: dvc repro"
+
+
+def kept_run_fits(folder: Path, parameters: Mapping[str, Any]) -> bool:
+    """Return whether a kept run has parameters that this code knows; those of an older one may have other keys."""
+    if not (folder / LOCK).is_file() or not (folder / PARAMETERS).is_file():
+        return False
+    return _keys(read_yaml(folder / PARAMETERS)) == _keys(parameters)
+
+
+def locked_dataset(lock: Path) -> str | None:
+    """Return the data set of the run that a lock file describes: the folder of its outputs."""
+    found = re.search(r"path: artifacts/([^/\s]+)/", lock.read_text(encoding="utf-8")) if lock.is_file() else None
+    return found[1] if found else None
+
+
+def keep(root: Path, name: str) -> None:
+    """Copy the lock file and the parameters of a data set into `locks/NAME`."""
+    for file in (LOCK, PARAMETERS):
+        write_text(root / LOCKS / name / file, (root / file).read_text(encoding="utf-8"))
+
+
+def with_parameters(text: str, values: Mapping[str, Any], origin: Path) -> tuple[str, dict[str, tuple[object, object]]]:
+    """Set values in the text of params.yaml without touching its comments.
+
+    Args:
+        text: the file's content.
+        values: new values by their dotted keys.
+        origin: where they come from, for the error message.
+
+    Returns:
+        The new text, and the old and new value of each key that has changed.
+
+    Raises:
+        InputError: a key does not exist.
+    """
+    yaml = YAML()
+    yaml.preserve_quotes, yaml.width = True, 4096
+    content, changes = yaml.load(text), {}
+    for key, value in values.items():
+        *sections, last = key.split(".")
+        section = content
+        for name in sections:
+            section = section.get(name) if isinstance(section, dict) else None
+        if not isinstance(section, dict) or last not in section:
+            raise InputError(f"{origin}: parameters: there is no {key} in {PARAMETERS}")
+        if section[last] != value:
+            changes[key] = (section[last], value)
+            section[last] = _inline(value, section[last]) if isinstance(value, list) else value
+    buffer = io.StringIO()
+    yaml.dump(content, buffer)
+    return buffer.getvalue(), changes
+
+
+def _inline(values: list[Any], old: object) -> CommentedSeq:
+    """Return a list that is written as [a, b] and keeps the comment of the old one."""
+    new = CommentedSeq(values)
+    new.fa.set_flow_style()
+    if isinstance(old, CommentedSeq):
+        new.ca.comment = old.ca.comment
+    return new
+
+
+def _keys(parameters: Mapping[str, Any]) -> set[str]:
+    """Return the dotted keys, but for the names of models and what belongs to one."""
+    found = set[str]()
+    for name, value in parameters.items():
+        if name == "models" and isinstance(value, Mapping):
+            found |= {f"models.*.{key}" for model in value.values() if isinstance(model, Mapping) for key in model}
+        elif isinstance(value, Mapping):
+            found |= {f"{name}.{key}" for key in _keys(value)}
+        else:
+            found.add(name)
+    return found
+
+
+def _short(value: object) -> str:
+    return str(list(value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,110 @@
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bloodcells.cli.main import main
+from tests.support import project
+
+LAB = """
+title: Our cells
+source: folder
+labels: {folders: .}
+classes: as found
+parameters: {image.crop: 120, test_folds: [0, 1], clean.n_splits: 3}
+"""
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with three data sets, whose last run was on `rendered`."""
+    shutil.copy(project.ROOT / "params.yaml", tmp_path)
+    for name in ("bccd", "rendered"):
+        (tmp_path / "datasets" / name).mkdir(parents=True)
+        shutil.copy(project.ROOT / "datasets" / name / "record.yaml", tmp_path / "datasets" / name)
+    record(tmp_path, LAB)
+    ran(tmp_path, "rendered")
+    project.done("git", "init", "--quiet", cwd=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def record(root: Path, text: str) -> None:
+    (root / "datasets" / "lab").mkdir(exist_ok=True)
+    (root / "datasets" / "lab" / "record.yaml").write_text(text)
+
+
+def ran(root: Path, name: str) -> str:
+    """Leave the lock file of a run."""
+    text = f"stages:\n  download:\n    outs:\n    - path: artifacts/{name}/raw\n"
+    (root / "dvc.lock").write_text(text)
+    return text
+
+
+def params(root: Path) -> Any:
+    return yaml.safe_load((root / "params.yaml").read_text())
+
+
+def test_parameters_of_the_record_are_written_and_comments_stay(repository: Path) -> None:
+    before = (repository / "params.yaml").read_text()
+    main(["use", "lab"])
+    after = (repository / "params.yaml").read_text()
+    assert params(repository)["dataset"] == "lab"
+    assert params(repository)["image"]["crop"] == 120
+    assert params(repository)["test_folds"] == [0, 1]
+    changed = [new for old, new in zip(before.splitlines(), after.splitlines(), strict=True) if old != new]
+    assert len(changed) == 4
+    assert "# folds to test" in next(line for line in changed if line.startswith("test_folds: [0, 1]"))
+
+
+def test_the_last_run_on_a_data_set_comes_back_with_it(repository: Path) -> None:
+    before, lock = (repository / "params.yaml").read_bytes(), (repository / "dvc.lock").read_bytes()
+    main(["use", "lab"])
+    assert (repository / "locks" / "rendered" / "dvc.lock").read_bytes() == lock
+    ran(repository, "lab")
+    main(["use", "rendered"])
+    assert (repository / "params.yaml").read_bytes() == before
+    assert (repository / "dvc.lock").read_bytes() == lock
+    assert [path.name for path in (repository / "locks").iterdir()] == ["lab"]
+
+
+def test_a_data_set_without_a_run_leaves_the_kept_runs_alone(repository: Path) -> None:
+    main(["use", "lab"])
+    main(["use", "bccd"])  # nothing has run on lab: dvc.lock is still that of rendered, which is kept already
+    assert [path.name for path in (repository / "locks").iterdir()] == ["rendered"]
+    assert "rendered" in (repository / "locks" / "rendered" / "dvc.lock").read_text()
+
+
+def test_parameters_of_an_older_run_are_not_restored(repository: Path) -> None:
+    old = repository / "locks" / "lab"
+    old.mkdir(parents=True)
+    (old / "dvc.lock").write_text("stages: {}\n")
+    (old / "params.yaml").write_text("dataset: lab\nformer_key: 1\n")
+    main(["use", "lab"])
+    assert params(repository)["image"]["crop"] == 120
+    assert (old / "params.yaml").is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("labb", LAB, "did you mean lab?"),
+        ("lab", LAB.replace("image.crop", "image.crap"), "there is no image.crap"),
+        ("lab", LAB.replace("as found", "[one]"), "2 to 20"),
+    ],
+)
+def test_a_wrong_name_or_record_changes_nothing(repository: Path, name: str, text: str, message: str) -> None:
+    record(repository, text)
+    before = (repository / "params.yaml").read_bytes()
+    with pytest.raises(SystemExit, match=message.replace("?", r"\?")):
+        main(["use", name])
+    assert (repository / "params.yaml").read_bytes() == before
+    assert not (repository / "locks").exists()
+
+
+def test_the_list_marks_the_one_in_use(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["use"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[:10].rstrip() for line in lines] == ["  bccd", "  lab", "* rendered"]

@@ -187,7 +187,7 @@ def _records(path: Path, text: str, separator: str) -> list[tuple[int, tuple[str
             line = reader.line_num + 1
     except csv.Error:
         refused = [line]
-    swallowing = [line for line, cells in tall if any(_swallows(cell, separator, narrowest) for cell in cells)]
+    swallowing = [line for line, cells in tall if _swallows(cells, separator, narrowest)]
     for line in (swallowing + refused)[:1]:
         raise InputError(
             f"{path}, line {line}: a quotation mark opens in this row, and the cell does not end where it should; "
@@ -196,8 +196,14 @@ def _records(path: Path, text: str, separator: str) -> list[tuple[int, tuple[str
     return records
 
 
-def _swallows(cell: str, separator: str, narrowest: int) -> bool:
+def _swallows(cells: list[str], separator: str, narrowest: int) -> bool:
     """Return whether a cell seems to contain rows, given the number of cells in the table's narrowest row."""
-    lines = _LINE_END.split(cell)
-    like_rows = any(line.count(separator) >= max(narrowest, 2) - 1 for line in lines[1:])
-    return len(lines) > 1 and (like_rows or cell.rstrip(" ").endswith(separator))
+    least = max(narrowest, 2) - 1
+    for following, cell in enumerate(reversed(cells)):
+        _, *lines = _LINE_END.split(cell)
+        counts = [line.count(separator) for line in lines]
+        if counts and counts[-1]:
+            counts[-1] += following  # to the end of its line
+        if any(count >= least for count in counts) or (lines and cell.rstrip(" ").endswith(separator)):
+            return True
+    return False

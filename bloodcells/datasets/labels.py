@@ -198,7 +198,7 @@ class _Labels:
         more = f" and {len(self._unknown) - _SHOWN_LABELS} more" if len(self._unknown) > _SHOWN_LABELS else ""
         raise InputError(
             f"{source}: unknown labels {', '.join(listed)}{more}; correct the labels, "
-            " or add them to classes, label_map or drop in the record (record.yaml)"
+            "or add them to classes, label_map or drop in the record (record.yaml)"
         )
 
 

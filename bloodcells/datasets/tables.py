@@ -69,7 +69,8 @@ class Table:
                 wrong.append(f"{count} columns {name!r}")
             elif not count:
                 close = difflib.get_close_matches(normalize_label(name), filter(None, normalized), n=1)
-                wrong.append(f"no column {name!r}" + (f" (did you mean {close[0]!r}?)" if close else ""))
+                hint = f" (did you mean {self.columns[normalized.index(close[0])]!r}?)" if close else ""
+                wrong.append(f"no column {name!r}{hint}")
         if wrong:
             found = ", ".join(column or "one without a name" for column in self.columns)
             raise InputError(
@@ -103,8 +104,9 @@ def read_table(path: Path) -> Table:
     for line, cells in rows:
         if any(cells[width:]):
             raise InputError(
-                f"{path}, line {line}: {_width(cells)} cells, but the header names {width} columns; put a cell that "
-                'contains the separator in quotes ("NEUTROPHIL, EOSINOPHIL"), and give every column a name'
+                f"{path}, line {line}: {_width(cells)} cells, but the header (line {header.line}) names {width} columns; "
+                'put a cell that contains the separator in quotes ("NEUTROPHIL, EOSINOPHIL"), give every column a name, '
+                "and remove lines above the header"
             )
     padding = ("",) * width
     padded = tuple(TableRow(line, (cells + padding)[:width]) for line, cells in rows)

@@ -94,7 +94,7 @@ def test_a_stray_quotation_mark_is_an_error_that_names_its_line(
     [
         ("", "is empty"),
         ("\n,,,\n", "is empty"),
-        ("Image,Category\n1,a\n2,a, b\n", "line 3: 3 cells, but the header names 2 columns"),
+        ("Image,Category\n1,a\n2,a, b\n", "line 3: 3 cells, but the header \(line 1\) names 2 columns"),
         ("Image,Category,,\n1,a\n2,a, b,\n", "line 3: 3 cells"),
         (b"PK\x03\x04\x14\0", "spreadsheet"),
         (bytes(range(256)), "not text"),
@@ -113,7 +113,7 @@ def test_an_error_names_the_file_and_the_line(tmp_path: Path, text: str | bytes,
 
 def test_columns_that_are_missing_or_double_are_an_error(tmp_path: Path) -> None:
     table = read(tmp_path, "\nimage ID,class label,Class Label , \n1,2,3\n")
-    with pytest.raises(InputError, match=r"line 2: no column 'Image' \(did you mean 'image id'.*image ID, class label"):
+    with pytest.raises(InputError, match=r"line 2: no column 'Image' \(did you mean 'image ID'.*image ID, class label"):
         table.column("Image")
     with pytest.raises(InputError, match="2 columns 'CLASS LABEL' and no column 'Patient'"):
         table.indices(["CLASS LABEL", "Patient"])

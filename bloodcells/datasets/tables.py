@@ -104,9 +104,9 @@ def read_table(path: Path) -> Table:
     for line, cells in rows:
         if any(cells[width:]):
             raise InputError(
-                f"{path}, line {line}: {_width(cells)} cells, but the header (line {header.line}) names {width} columns; "
-                'put a cell that contains the separator in quotes ("NEUTROPHIL, EOSINOPHIL"), give every column a name, '
-                "and remove lines above the header"
+                f"{path}, line {line}: {_width(cells)} cells, but the header in line {header.line} names {width}; "
+                'put a cell that contains the separator in quotes ("NEUTROPHIL, EOSINOPHIL"), name every column, '
+                "and remove what is above the header"
             )
     padding = ("",) * width
     padded = tuple(TableRow(line, (cells + padding)[:width]) for line, cells in rows)

@@ -94,7 +94,7 @@ def test_a_stray_quotation_mark_is_an_error_that_names_its_line(
     [
         ("", "is empty"),
         ("\n,,,\n", "is empty"),
-        ("Image,Category\n1,a\n2,a, b\n", "line 3: 3 cells, but the header \(line 1\) names 2 columns"),
+        ("Image,Category\n1,a\n2,a, b\n", "line 3: 3 cells, but the header in line 1 names 2;"),
         ("Image,Category,,\n1,a\n2,a, b,\n", "line 3: 3 cells"),
         (b"PK\x03\x04\x14\0", "spreadsheet"),
         (bytes(range(256)), "not text"),

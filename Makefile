@@ -36,7 +36,7 @@ experiments: $(READY)  ## queue a small sweep, run it, and show its table
 	@echo 'Running. Meanwhile: dvc queue status; dvc queue logs NAME'
 	@while $(BIN)/dvc queue status | grep -qE 'Queued|Running'; do \
 	  $(BIN)/dvc queue start --quiet --jobs $(JOBS); sleep 5; done  # replaces a worker that has ended too early
-	$(BIN)/dvc exp show --md --only-changed --hide-workspace --sort-by $(BY)
+	$(BIN)/dvc exp show --md --only-changed --hide-workspace --drop artifacts --drop plots --sort-by $(BY)
 	@echo 'Next: dvc exp branch NAME BRANCH; bloodcells review main BRANCH'
 
 speed: $(READY) ## measure the speed of training on this machine

@@ -85,7 +85,8 @@ def download(record: Record, published: PublishedRecord, pin: str, source: Path,
         prefix=".download.", suffix=".part", dir=folder.parent, ignore_cleanup_errors=True
     ) as scratch:
         cached = sources.find_in_cache(pinned, cache)
-        chosen = sources.choose_sources(LOCAL, os.environ.get("BLOODCELLS_MIRROR"), public, cached=cached)
+        mirror = os.environ.get("BLOODCELLS_MIRROR")
+        chosen = sources.choose_sources(LOCAL, mirror, public, cached=cached, origin=origin())
         sources.fetch(chosen, layout, folder, Path(scratch), expected, known)
 
 
@@ -95,6 +96,15 @@ def add_boxes(record: Record, source: Path, folder: Path) -> None:
         images = record.images_folder(folder)
         boxes = published_boxes(source / WHITE_CELLS, source / CHECKSUMS, images, record.images.folder)
         write_box_table(folder / WHITE_CELLS, boxes)
+
+
+def origin() -> Path | None:
+    """Return data/ of the repository if this runs in one of its temporary folders, below .dvc/tmp.
+
+    `dvc add data` leaves the files out of DVC's cache, as data.dvc says, so that a clone without them is complete.
+    """
+    temporary = next((folder for folder in Path.cwd().parents if folder.name == ".dvc"), None)
+    return temporary.parent / LOCAL if temporary else None
 
 
 def cache_folder() -> Path:

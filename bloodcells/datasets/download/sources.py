@@ -60,8 +60,9 @@ def choose_sources(
     published: Published,
     policy: RetryPolicy = RETRY_POLICY,
     cached: Mapping[str, Path] | None = None,
+    origin: Path | None = None,
 ) -> list[Source]:
-    """Return the sources to try in order: only the one that the user chose, or else DVC's cache and the public ones.
+    """Return the sources to try in order: only the one that the user chose, or else local copies and the public ones.
 
     Args:
         local: a folder that comes first if it exists.
@@ -69,6 +70,7 @@ def choose_sources(
         published: the public sources.
         policy: how often to retry a download.
         cached: the pinned files in DVC's cache, by their path in the data set.
+        origin: the folder like `local` in the repository from which an experiment was sent to a temporary folder.
     """
     if os.path.lexists(local):
         remedy = (
@@ -82,6 +84,8 @@ def choose_sources(
         return [Source(f"BLOODCELLS_MIRROR ({name})", lambda scratch: _mirror(mirror.strip(), scratch, policy), remedy)]
     handle = published.kaggle
     files = [Source("DVC's cache", lambda scratch: _restore(cached, scratch), _OTHER_SOURCES, True)] if cached else []
+    if origin is not None and origin.is_dir():
+        files.insert(0, Source(str(origin), lambda scratch: origin, _OTHER_SOURCES, pinned_whole=True))
     return [
         *files,
         Source("git mirrors", lambda scratch: _git(published, scratch, policy), _OTHER_SOURCES),

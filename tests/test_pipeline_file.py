@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import itertools
 import re
 import subprocess
 import sys
@@ -195,3 +196,31 @@ def _keys(content: Any) -> Iterator[str]:
 def test_no_parameter_bears_a_name_that_dvc_s_run_cache_ignores() -> None:
     """DVC's run cache ignores the values of keys of these names: https://github.com/treeverse/dvc/issues/10296."""
     assert not {"size", "nfiles"} & set(_keys(yaml.safe_load((ROOT / "params.yaml").read_text())))
+
+
+def _closure(edges: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return which stage comes before which, at any distance."""
+    reached = set(edges)
+    while more := {(a, d) for a, b in reached for c, d in reached if b == c} - reached:
+        reached |= more
+    return reached
+
+
+def _parts(text: str) -> set[str]:
+    """Return the stages of one step of a Mermaid chain: `a & b["label<br>x"]` gives a and b."""
+    return {re.match(r"\w+", part.strip())[0] for part in text.split("&")}  # type: ignore[index]
+
+
+def test_the_drawing_in_the_readme_has_the_order_of_the_pipeline() -> None:
+    drawing = (ROOT / "README.md").read_text().split("```mermaid", 1)[1].split("```", 1)[0]
+    drawn = set[tuple[str, str]]()
+    for line in drawing.splitlines():
+        steps = [_parts(step) for step in line.split("-->")] if "-->" in line else []
+        drawn |= {(a, b) for one, other in itertools.pairwise(steps) for a in one for b in other}
+    shown = subprocess.run(
+        [sys.executable, "-m", "dvc", "dag", "--mermaid"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    name = {node: label.split("@")[0] for node, label in re.findall(r'(node\d+)\["(.*?)"\]', shown)}
+    edges = {(name[a], name[b]) for a, b in re.findall(r"(node\d+)-->(node\d+)", shown)}
+    actual = {edge for edge in _closure(edges) if "check_parameters" not in edge}
+    assert {edge for edge in _closure(drawn) if edge[0] != "pin"} == actual

@@ -12,4 +12,4 @@ class ModelParameters(Section):
     weights: str = Field(min_length=1)
     learning_rate: float = Field(gt=0)
     weight_decay: float = Field(ge=0)
-    epochs_factor: float = Field(gt=0)
+    epochs_factor: float = Field(gt=0, default=1.0)

@@ -22,38 +22,42 @@ def png(path: Path, width: int, height: int, bits: int, channels: int) -> None:
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
-    row, colour_type = width * channels * bits // 8, {1: 0, 3: 2, 4: 6}[channels]
+    row, colour_type = width * channels * bits // 8, {1: 0, 2: 4, 3: 2, 4: 6}[channels]
     lines = b"".join(b"\0" + NOISE[:row] for _ in range(min(height, HEIGHT)))
     head = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0)
     parts = ((b"IHDR", head), (b"IDAT", zlib.compress(lines)), (b"IEND", b""))
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(kind, body) for kind, body in parts))
 
 
-def tiff(path: Path, bits: int, planes: bool) -> None:
-    """Write an RGB TIFF of any bit depth, interleaved or planar."""
-    size = WIDTH * HEIGHT * bits // 8
-    count = 3 if planes else 1
-    start = 8 + 2 + 10 * 12 + 4
+def tiff(path: Path, bits: int, planes: bool, order: str = "<", deflate: bool = False, alpha: bool = False) -> None:
+    """Write an RGB TIFF of any bit depth, interleaved or planar, with noise as its pixels."""
+    channels = 4 if alpha else 3
+    count = channels if planes else 1
+    body = (NOISE * 4)[: WIDTH * HEIGHT * channels * bits // 8]
+    strips = [body[part * len(body) // count : (part + 1) * len(body) // count] for part in range(count)]
+    strips = [zlib.compress(strip) for strip in strips] if deflate else strips
     tags: list[tuple[int, int, list[int]]] = [
         (256, 4, [WIDTH]),
         (257, 4, [HEIGHT]),
-        (258, 3, [bits] * 3),
-        (259, 3, [1]),
+        (258, 3, [bits] * channels),
+        (259, 3, [8 if deflate else 1]),
         (262, 3, [2]),
-        (273, 4, [start + 30 + plane * size for plane in range(count)]),
-        (277, 3, [3]),
+        (273, 4, [400 + sum(map(len, strips[:part])) for part in range(count)]),
+        (277, 3, [channels]),
         (278, 4, [HEIGHT]),
-        (279, 4, [size * 3 // count] * count),
+        (279, 4, [len(strip) for strip in strips]),
         (284, 3, [2 if planes else 1]),
+        *([(338, 3, [1])] if alpha else []),  # colors are multiplied by their opacity
     ]
+    start = 8 + 2 + 12 * len(tags) + 4
     entries, beyond = b"", b""
     for tag, kind, values in tags:
-        body = struct.pack("<" + {3: "H", 4: "I"}[kind] * len(values), *values)
-        if len(body) > 4:
-            body, beyond = struct.pack("<I", start + len(beyond)), beyond + body
-        entries += struct.pack("<HHI", tag, kind, len(values)) + body.ljust(4, b"\0")
-    head = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + beyond.ljust(30, b"\0")
-    path.write_bytes(head + (NOISE * 3)[: 3 * size])
+        value = struct.pack(order + {3: "H", 4: "I"}[kind] * len(values), *values)
+        if len(value) > 4:
+            value, beyond = struct.pack(order + "I", start + len(beyond)), beyond + value
+        entries += struct.pack(order + "HHI", tag, kind, len(values)) + value.ljust(4, b"\0")
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "IH", 8, len(tags)) + entries + bytes(4)
+    path.write_bytes((head + beyond).ljust(400, b"\0") + b"".join(strips))
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "webp"])
@@ -78,6 +82,66 @@ def test_an_8_bit_planar_tiff_is_read(tmp_path: Path) -> None:
     assert red.tobytes() == NOISE[: WIDTH * HEIGHT]
 
 
+DEEP: dict[str, tuple[Callable[[Path], object], str, int]] = {
+    "PNG": (lambda path: png(path, WIDTH, HEIGHT, 16, 3), ">", 3),
+    "PNG with alpha": (lambda path: png(path, WIDTH, HEIGHT, 16, 4), ">", 4),
+    "TIFF": (lambda path: tiff(path, 16, planes=False), "<", 3),
+    "TIFF, big-endian": (lambda path: tiff(path, 16, planes=False, order=">"), ">", 3),
+    "TIFF, compressed": (lambda path: tiff(path, 16, planes=False, deflate=True), "<", 3),
+    "TIFF, compressed, big-endian": (lambda path: tiff(path, 16, planes=False, order=">", deflate=True), ">", 3),
+}
+
+
+@pytest.mark.parametrize("kind", DEEP)
+def test_a_16_bit_image_is_scaled_from_the_range_of_the_record(tmp_path: Path, kind: str) -> None:
+    make, order, channels = DEEP[kind]
+    make(tmp_path / "a")
+    rows = (NOISE[: WIDTH * channels * 2] * HEIGHT) if "PNG" in kind else NOISE[: WIDTH * HEIGHT * 6]
+    values = np.frombuffer(rows, order + "u2").reshape(HEIGHT, WIDTH, channels)[..., :3].astype(float)
+    for black, white in ((0, 65535), (1000, 4095)):
+        expected = np.clip((values - black) / (white - black), 0, 1) * 255
+        scaled = np.asarray(open_rgb(tmp_path / "a", range=(black, white)))
+        assert np.abs(scaled - expected).max() <= 0.5
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_the_planes_of_a_16_bit_tiff_are_colors(tmp_path: Path, order: str) -> None:
+    tiff(tmp_path / "a.tif", 16, planes=True, order=order)
+    values = np.frombuffer(NOISE[: WIDTH * HEIGHT * 6], order + "u2").reshape(3, HEIGHT, WIDTH)
+    scaled = np.asarray(open_rgb(tmp_path / "a.tif", range=(0, 65535)))
+    assert np.abs(scaled - np.moveaxis(values, 0, -1) / 257).max() <= 0.5
+
+
+def test_an_8_bit_image_is_not_scaled(tmp_path: Path) -> None:
+    PICTURE.save(tmp_path / "a.png")
+    assert np.array_equal(np.asarray(open_rgb(tmp_path / "a.png", range=(0, 100))), COLORS)
+
+
+@pytest.mark.parametrize("suffix", ["JPG", "png", "TIF", "WebP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_image_is_upright_whatever_its_orientation(tmp_path: Path, suffix: str, orientation: int) -> None:
+    """A red corner at the top left of the upright picture, which is 30 wide and 20 high."""
+    stored = Image.new("RGB", (30, 20))
+    stored.paste((255, 0, 0), (0, 0, 15, 10))
+    undo = [None, None, *(Image.Transpose(turn) for turn in (0, 3, 1, 5, 2, 6, 4))][orientation]  # of EXIF 2 to 8
+    exif = Image.Exif()
+    exif[274] = orientation
+    (stored if undo is None else stored.transpose(undo)).save(tmp_path / f"a.{suffix}", exif=exif)
+    upright = open_rgb(tmp_path / f"a.{suffix}")
+    assert upright.size == (30, 20)
+    assert np.asarray(upright)[5, 7, 0] > 200
+    assert all(np.asarray(upright)[y, x, 0] < 50 for x, y in ((22, 5), (22, 15), (7, 15)))
+
+
+def test_damaged_exif_does_not_matter(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[274] = 6
+    PICTURE.save(tmp_path / "a.webp", lossless=True, exif=exif)
+    body = (tmp_path / "a.webp").read_bytes()
+    (tmp_path / "a.webp").write_bytes(body.replace(b"MM\0*", b"MX\0*").replace(b"II*\0", b"IX*\0"))
+    assert np.array_equal(np.asarray(open_rgb(tmp_path / "a.webp")), COLORS)
+
+
 WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda path: None, "is missing"),
     "empty": (lambda path: path.write_bytes(b""), "is empty"),
@@ -90,16 +154,25 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "CMYK": (lambda path: PICTURE.convert("CMYK").save(path, "JPEG"), "is CMYK"),
     "Lab": (lambda path: PICTURE.convert("LAB").save(path, "TIFF"), "is LAB"),
     "a program": (lambda path: PICTURE.save(path, "EPS"), "has the format EPS"),
-    "16 bits, gray": (lambda path: png(path, WIDTH, HEIGHT, 16, 1), "more than 8 bits"),
-    "16 bits, RGB": (lambda path: png(path, WIDTH, HEIGHT, 16, 3), "more than 8 bits"),
+    "16 bits, gray": (lambda path: png(path, WIDTH, HEIGHT, 16, 1), "is grayscale"),
+    "16 bits, gray with alpha": (lambda path: png(path, WIDTH, HEIGHT, 16, 2), "is grayscale"),
+    "16 bits, RGB": (lambda path: png(path, WIDTH, HEIGHT, 16, 3), "images.range into the record"),
     "16 bits, RGBA": (lambda path: png(path, WIDTH, HEIGHT, 16, 4), "more than 8 bits"),
     "16 bits, gray TIFF": (
         lambda path: Image.fromarray(np.zeros((8, 8), np.uint16)).save(path, "TIFF"),
-        "more than 8 bits",
+        "is grayscale",
     ),
     "16 bits, RGB TIFF": (lambda path: tiff(path, bits=16, planes=False), "more than 8 bits"),
     "16 bits, RGB TIFF in planes": (lambda path: tiff(path, bits=16, planes=True), "more than 8 bits"),
-    "floats": (lambda path: Image.fromarray(np.zeros((8, 8), np.float32)).save(path, "TIFF"), "more than 8 bits"),
+    "floats": (lambda path: Image.fromarray(np.zeros((8, 8), np.float32)).save(path, "TIFF"), "is grayscale"),
+    "16 bits, RGB TIFF in compressed planes": (
+        lambda path: tiff(path, bits=16, planes=True, deflate=True),
+        "in a form that can't be read",
+    ),
+    "16 bits, RGB TIFF with opacity": (
+        lambda path: tiff(path, bits=16, planes=False, alpha=True),
+        "in a form that can't be read",
+    ),
     "huge": (lambda path: png(path, 10_000, 10_000, 8, 3), "50 million pixels"),
     "a bomb": (lambda path: png(path, 60_000, 60_000, 8, 3), "50 million pixels"),
 }
@@ -110,8 +183,9 @@ def test_any_other_file_is_an_error_that_names_it(tmp_path: Path, kind: str) -> 
     make, expected = WRONG[kind]
     path = tmp_path / "BloodImage_00000.jpg"
     make(path)
+    range_ = (0, 4095) if "form" in expected else None
     with pytest.raises(InputError, match=expected) as caught:
-        open_rgb(path)
+        open_rgb(path, range=range_)
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
 

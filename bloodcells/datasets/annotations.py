@@ -2,13 +2,13 @@
 
 from collections import defaultdict
 from pathlib import Path
-from xml.etree import ElementTree
 
 from bloodcells.core.errors import InputError
 from bloodcells.core.files import read_csv, write_csv
 from bloodcells.core.geometry import Box
+from bloodcells.datasets.boxes import Images, clip, find_files, read_voc
 from bloodcells.datasets.fingerprint import hash_files, read_checksums
-from bloodcells.datasets.record import Record
+from bloodcells.datasets.record import Record, normalize_label
 
 MARGIN = 10.0
 """A point at most this far outside a box, in pixels, counts as inside."""
@@ -28,11 +28,18 @@ def white_cells(record: Record, raw: Path) -> Boxes:
     Raises:
         InputError: an annotation or the table can't be read.
     """
-    images, table = record.images_folder(raw), raw / WHITE_CELLS
+    folder, table = record.images_folder(raw), raw / WHITE_CELLS
     boxes = read_box_table(table) if table.is_file() else {}
     if record.white_cells is None:
         return boxes
-    return boxes | read_annotations(raw / record.white_cells.annotations, images, record.white_cells.name)
+    where, name = raw / record.white_cells.annotations, normalize_label(record.white_cells.name)
+    images = Images(folder)
+    entries = (entry for path in find_files(where, ".xml") for entry in read_voc(path, where, images))
+    white = [entry for entry in entries if normalize_label(entry.name) == name and (folder / entry.image).is_file()]
+    annotated: Boxes = defaultdict(list)
+    for image, _, box in clip(white, images):
+        annotated[image].append(box)
+    return boxes | annotated
 
 
 def published_boxes(table: Path, checksums: Path, images: Path, folder: str) -> Boxes:
@@ -58,29 +65,6 @@ def write_box_table(path: Path, boxes: Boxes) -> None:
     """Write boxes as `read_box_table` reads them."""
     rows = [(name, box.left, box.top, box.right, box.bottom) for name, own in boxes.items() for box in own]
     write_csv(path, ("image", *_EDGES), rows)
-
-
-def read_annotations(folder: Path, images: Path, white_cell: str) -> Boxes:
-    """Read the boxes of white cells from all `NAME.xml` in a folder, each for the file `NAME.…` in `images`.
-
-    Images without an annotated white cell are left out, and so are annotations without an image.
-
-    Raises:
-        InputError: a file is not a Pascal VOC annotation.
-    """
-    boxes: Boxes = defaultdict(list)
-    names = {path.stem: path.name for path in sorted(images.glob("*"))}
-    for path in sorted(folder.glob("*.xml")):
-        try:
-            root = ElementTree.parse(path).getroot()  # noqa: S314  the file was verified; no entity is fetched
-            for item in root.iter("object"):
-                if (item.findtext("name") or "").strip().upper() == white_cell.upper():
-                    box = Box(*(int(float(item.findtext(f"bndbox/{edge}") or "")) for edge in _EDGES))
-                    if path.stem in names:
-                        boxes[names[path.stem]].append(box)
-        except (ElementTree.ParseError, LookupError, OverflowError, ValueError) as error:
-            raise InputError(f"{path} is not a Pascal VOC annotation ({error}): correct or remove it") from None
-    return dict(boxes)
 
 
 def read_box_table(path: Path) -> Boxes:

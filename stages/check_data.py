@@ -46,7 +46,8 @@ def _checks(params: Parameters) -> list[Check]:
         for fold in range(clean.n_splits)
     }
     dropped = read_csv(paths.chart("dropped"), ("reason",))
-    alike = similarity(smear_thumbnails(images / row["file"] for row in read_csv(paths.cells, ("file",))))
+    files = (images / row["file"] for row in read_csv(paths.cells, ("file",)))
+    alike = similarity(smear_thumbnails(files, record.images.range))
     return [
         *data_checks.overlap(splits),
         *data_checks.folds(cells, splits),

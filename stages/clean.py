@@ -45,7 +45,8 @@ def main() -> None:
             f"{record_path(params.dataset)}: no {' and no '.join(absent)} is left after cleaning; "
             f"each class needs cells with that one label and an image{_without_image(rows)}"
         )
-    groups = near_duplicate_groups(smear_thumbnails(images / row.image for row in kept), clean.near_duplicate)
+    thumbnails = smear_thumbnails((images / row.image for row in kept), record.images.range)
+    groups = near_duplicate_groups(thumbnails, clean.near_duplicate)
     folds = assign_folds(labels, groups, clean.n_splits, clean.seed)
 
     published = Counter("double" if len(row.labels) > 1 else "".join(row.labels) or "null" for row, _ in rows)

@@ -3,6 +3,7 @@
 import argparse
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from bloodcells.datasets.labels import read_labels, resolve_classes
 from bloodcells.datasets.record import read_record
 from bloodcells.imaging.cropping import crop_around, resize_crop
 from bloodcells.imaging.loading import open_rgb
-from bloodcells.imaging.localization import find_cell
+from bloodcells.imaging.localization import cell_point
 from bloodcells.visualization.image_grid import Caption, Card, Row, count, image_grid, short_name
 from bloodcells.visualization.style import FAINT
 
@@ -61,12 +62,13 @@ def read_crops(params: Parameters) -> Crops:
     record, raw = read_record(params.dataset), params.paths.raw
     labeled, images = read_labels(record, raw), record.images_folder(raw)
     rows = [row for row in labeled if len(row.labels) == 1 and (images / row.image).is_file()]
+    open_image = lru_cache(maxsize=1)(partial(open_rgb, range=record.images.range))  # it may show several cells
     crops: dict[str, list[tuple[str, Crop]]] = defaultdict(list)
-    for row in tqdm(rows, desc="explore", unit="image", disable=None):
+    for row in tqdm(rows, desc="explore", unit="cell", disable=None):
         path = images / row.image
-        image = open_rgb(path)
+        image = open_image(path)
         try:
-            box = crop_around(find_cell(image), image.size, params.image.crop)
+            box = crop_around(cell_point(image, row.box), image.size, params.image.crop)
         except InputError as error:
             raise InputError(f"{path}: {error}; take its row out of the label table") from None
         crops[row.labels[0]].append((row.cell, resize_crop(image, box, SIDE)))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bloodcells.core.errors import run
 from bloodcells.core.files import atomic_folder, read_csv
 from bloodcells.core.geometry import Box
+from bloodcells.core.kept_cells import read_kept_cells
 from bloodcells.core.parameters import ImageParameters, ModelNames, StageParameters, read_parameters
 from bloodcells.core.prepared_cells import INDEX, PreparedCells, open_pixels
 from bloodcells.datasets.annotations import MARGIN, white_cells
@@ -60,8 +61,10 @@ def main() -> None:
     params = read_parameters(Parameters)
     paths, side = params.paths, params.image.side
     cells = open_pixels(paths.pixels)
-    boxes = white_cells(read_record(params.dataset), paths.raw)
-    views = _views(params, boxes.keys() & cells.rows.keys())
+    annotated = white_cells(read_record(params.dataset), paths.raw)
+    kept = read_kept_cells(paths.cells)
+    boxes = {cell.name: [cell.box] if cell.box else annotated.get(cell.file, []) for cell in kept}
+    views = _views(params, {name for name in cells.rows if boxes.get(name)})
     targets = {image: target_mask(boxes[image], view, side, MARGIN) for image, view in views.items()}
     frames = {image: target_mask(boxes[image], view, side) for image, view in views.items()}
     results: dict[str, PointingResult | None] = {}

@@ -1,20 +1,25 @@
-"""Find the white cell of each image, and crop and scale the network's input."""
+"""Find the white cell of each image, or take its box, and crop and scale the network's input."""
 
 import argparse
+from collections import Counter
 from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
 
+from PIL import Image
 from tqdm import tqdm
 
 from bloodcells.core.errors import InputError, run
-from bloodcells.core.files import atomic_folder, read_csv, write_json
+from bloodcells.core.files import atomic_folder, write_json
 from bloodcells.core.geometry import Box, Point
+from bloodcells.core.kept_cells import read_kept_cells
 from bloodcells.core.parameters import ImageParameters, StageParameters, read_parameters
 from bloodcells.core.prepared_cells import PixelWriter
 from bloodcells.datasets.annotations import MARGIN, Boxes, white_cells
 from bloodcells.datasets.record import read_record
 from bloodcells.imaging.cropping import crop_around, letterbox, resize_crop
 from bloodcells.imaging.loading import open_rgb
-from bloodcells.imaging.localization import find_cell
+from bloodcells.imaging.localization import cell_point, find_cell
 
 
 class Parameters(StageParameters):
@@ -30,28 +35,38 @@ def main() -> None:
     record = read_record(params.dataset)
     images = record.images_folder(paths.raw)
     boxes = {name: own for name, own in white_cells(record, paths.raw).items() if (images / name).is_file()}
-    kept = [row["image"] for row in read_csv(paths.cells, ("image",))]
-    points: dict[str, Point] = {}
+    cells = read_kept_cells(paths.cells)
+    shared = [file for file, count in Counter(cell.file for cell in cells).items() if count > 1]
+    if shared and params.image.input == "full":
+        raise InputError(f"{images / shared[0]} shows several cells: set image.input to crop in params.yaml")
+
+    @lru_cache(maxsize=1)  # the cells of one image follow each other
+    def open_image(path: Path) -> Image.Image:
+        return open_rgb(path, range=record.images.range)
+
+    points: dict[str, Point] = {}  # as found, not as in a box
     with atomic_folder(paths.pixels) as folder:
-        writer = PixelWriter(folder, len(kept), side)
-        for name in tqdm(kept, desc="prepare", unit="image", disable=None):
-            path = images / name
-            image = open_rgb(path)
+        writer = PixelWriter(folder, len(cells), side)
+        for cell in tqdm(cells, desc="prepare", unit="cell", disable=None):
+            path = images / cell.file
+            image = open_image(path)
             try:
-                point = points[name] = find_cell(image)
+                point = cell_point(image, cell.box)
             except InputError as error:
                 raise InputError(f"{path}: {error}; take its row out of the label table") from None
+            if cell.box is None:
+                points[cell.file] = point
             if params.image.input == "crop":
                 box = crop_around(point, image.size, params.image.crop)
                 pixels = resize_crop(image, box, side)
             else:
                 box = Box(0, 0, max(image.size), max(image.size))
                 pixels = letterbox(image, side)
-            writer.add(name, image.size, point.stain, box, pixels)
+            writer.add(cell.name, image.size, point.stain, box, pixels)
         writer.close()
-    for name in sorted(boxes.keys() - points.keys()):  # dropped, but annotated: it counts for the localization
+    for name in sorted(boxes.keys() - points.keys()):  # dropped or in boxes, but annotated: all count
         with suppress(InputError):  # an image that can't be read or shows no stain counts as a miss
-            points[name] = find_cell(open_rgb(images / name))
+            points[name] = find_cell(open_image(images / name))
     write_json(paths.localization, localization(points, boxes))
 
 

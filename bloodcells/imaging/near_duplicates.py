@@ -34,14 +34,18 @@ def thumbnail(image: Image.Image, size: tuple[int, int]) -> NDArray[np.float32]:
     return np.asarray(image.convert("L").resize(size, Image.Resampling.BOX), dtype=np.float32)
 
 
-def smear_thumbnails(paths: Iterable[Path]) -> NDArray[np.float32]:
+def smear_thumbnails(paths: Iterable[Path], range: tuple[float, float] | None = None) -> NDArray[np.float32]:
     """Read images in parallel and return their thumbnails of the size `SMEAR`, (n, height, width), in order.
+
+    Args:
+        paths: the images.
+        range: the values of 16-bit images that become 0 and 255.
 
     Raises:
         InputError: an image is missing, broken or not RGB.
     """
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return np.stack(list(pool.map(lambda path: thumbnail(open_rgb(path), SMEAR), paths)))
+        return np.stack(list(pool.map(lambda path: thumbnail(open_rgb(path, range=range), SMEAR), paths)))
 
 
 def near_duplicate_groups(thumbnails: NDArray[np.float32], threshold: float) -> NDArray[np.int64]:

@@ -16,14 +16,15 @@ PICTURE = Image.fromarray(COLORS)
 NOISE = np.random.default_rng(1).integers(0, 256, WIDTH * HEIGHT * 8, dtype=np.uint8).tobytes()
 
 
-def png(path: Path, width: int, height: int, bits: int, channels: int) -> None:
-    """Write a PNG of any bit depth, which Pillow cannot."""
+def png(path: Path, width: int, height: int, bits: int, channels: int, pixels: bytes = b"") -> None:
+    """Write a PNG of any bit depth, which Pillow cannot; without pixels, its first rows are noise."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
     row, colour_type = width * channels * bits // 8, {1: 0, 2: 4, 3: 2, 4: 6}[channels]
-    lines = b"".join(b"\0" + NOISE[:row] for _ in range(min(height, HEIGHT)))
+    pixels = pixels or NOISE[:row] * min(height, HEIGHT)
+    lines = b"".join(b"\0" + pixels[start : start + row] for start in range(0, len(pixels), row))
     head = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0)
     parts = ((b"IHDR", head), (b"IDAT", zlib.compress(lines)), (b"IEND", b""))
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(kind, body) for kind, body in parts))

@@ -2,10 +2,11 @@ import pytest
 from PIL import Image, ImageDraw
 
 from bloodcells.core.errors import InputError
+from bloodcells.core.geometry import Box
 from bloodcells.datasets.synthetic.plan import plan_smears
 from bloodcells.datasets.synthetic.scene import render
 from bloodcells.imaging.cropping import crop_around
-from bloodcells.imaging.localization import find_cell, find_stain_peaks
+from bloodcells.imaging.localization import cell_point, find_cell, find_stain_peaks
 
 PURPLE, PINK, PLASMA = (120, 60, 160), (205, 150, 140), (225, 220, 215)
 
@@ -47,6 +48,25 @@ def test_synthetic_cells_of_each_class_are_found() -> None:
         pixels, boxes = render(scene)
         point = find_cell(Image.fromarray(pixels))
         assert any(box.contains(point) for box in boxes if box.name == "WBC"), label
+
+
+@pytest.mark.parametrize("scale", [0.5, 1, 3])
+def test_a_cell_in_a_box_has_the_stain_that_is_in_the_box(scale: float) -> None:
+    image = smear((int(640 * scale), int(480 * scale)), (120 * scale, 240 * scale), 50 * scale)
+    strongest = find_cell(image)
+    box = Box(*(int(edge * scale) for edge in (60, 180, 190, 300)))
+    point = cell_point(image, box)
+    assert (point.x, point.y) == ((box.left + box.right) / 2, (box.top + box.bottom) / 2)
+    assert point.stain == pytest.approx(strongest.stain)
+    elsewhere = cell_point(image, Box(*(int(edge * scale) for edge in (400, 100, 520, 220))))
+    assert elsewhere.stain < strongest.stain / 2
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5000, 3), (3, 5000), (640, 480)])
+def test_any_box_in_an_image_has_a_stain(size: tuple[int, int]) -> None:
+    image = Image.new("RGB", size, PURPLE)
+    for box in (Box(0, 0, 1, 1), Box(size[0] - 1, size[1] - 1, *size), Box(0, 0, *size)):
+        assert cell_point(image, box).stain > 0
 
 
 @pytest.mark.parametrize("color", [(200, 200, 200), (0, 0, 0), (120, 220, 120)])

@@ -15,6 +15,7 @@ from tests.support.project import ROOT
 from tests.support.workplace import table
 
 PATHS = DatasetPaths("rendered")
+IMAGES = PATHS.raw / "JPEGImages"
 NUCLEUS = {"eosinophil": (150, 60, 180), "lymphocyte": (60, 20, 120), "monocyte": (130, 90, 200)}
 LABELS = ["EOSINOPHIL", "LYMPHOCYTE", "MONOCYTE", "NEUTROPHIL", "BASOPHIL", "EOSINOPHIL", *["NEUTROPHIL"] * 9]
 
@@ -31,12 +32,15 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["explore"])
     Path("params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
-    PATHS.images.mkdir(parents=True)
+    Path("datasets").symlink_to(ROOT / "datasets")
+    IMAGES.mkdir(parents=True)
     rows = [*enumerate(LABELS), (20, '"MONOCYTE, NEUTROPHIL"'), (21, ""), (22, "MONOCYTE")]
-    PATHS.labels.write_text(",Image,Category\n" + "".join(f",{number},{label}\n" for number, label in rows))
+    (PATHS.raw / "labels.csv").write_text(
+        ",Image,Category\n" + "".join(f",{number},{label}\n" for number, label in rows)
+    )
     for number, label in rows[:-1]:
         color = NUCLEUS.get(label.lower(), (100, 40, 150))
-        draw_smear(PATHS.images / f"BloodImage_{number:05d}.jpg", color, (100 + 25 * number, 150 + 10 * number))
+        draw_smear(IMAGES / f"BloodImage_{number:05d}.jpg", color, (100 + 25 * number, 150 + 10 * number))
     return tmp_path
 
 
@@ -71,7 +75,7 @@ def test_the_distribution_is_that_of_classes_with_enough_cells(project: Path) ->
 
 
 def test_a_broken_image_is_an_error_and_leaves_no_pictures(project: Path) -> None:
-    broken = PATHS.images / "BloodImage_00003.jpg"
+    broken = IMAGES / "BloodImage_00003.jpg"
     broken.write_bytes(broken.read_bytes()[:2000])
     with pytest.raises(InputError, match="BloodImage_00003"):
         explore.main()
@@ -79,7 +83,7 @@ def test_a_broken_image_is_an_error_and_leaves_no_pictures(project: Path) -> Non
 
 
 def test_an_image_without_a_stained_cell_is_an_error(project: Path) -> None:
-    Image.new("RGB", (640, 480), (200, 200, 200)).save(PATHS.images / "BloodImage_00004.jpg")
+    Image.new("RGB", (640, 480), (200, 200, 200)).save(IMAGES / "BloodImage_00004.jpg")
     with pytest.raises(InputError, match=r"BloodImage_00004\.jpg: no stained cell .*; take its row out"):
         explore.main()
 

@@ -15,6 +15,7 @@ from bloodcells.inference.predictions import Predictions, write_predictions
 from stages import grad_cam
 from tests.stages.prepared import PARTS, PATHS, SIZE, prepare, untrained
 from tests.support import project
+from tests.support.smallset import CLASSES
 from tests.support.workplace import error_of, table
 
 IMAGE_SIZE = (640, 320)
@@ -37,6 +38,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(sys, "argv", ["grad_cam"])
     (tmp_path / "datasets").symlink_to(project.ROOT / "datasets")
     project.set_params(tmp_path, {"models": {"resnet": None, "alexnet": None}})
+    keep([(image, image, *[""] * 4) for image in IMAGES])
     index = PATHS.pixels / INDEX
     rows = [(row["image"], CROP.left, CROP.top, SIZE, *IMAGE_SIZE, 30.0) for row in table(index)]
     write_csv(index, ("image", "left", "top", "side", "width", "height", "stain"), rows)
@@ -46,8 +48,13 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def keep(cells: list[tuple[object, ...]]) -> None:
+    """Write the table of kept cells: name, image and box of each."""
+    write_csv(PATHS.cells, ("image", "file", "left", "top", "right", "bottom"), cells)
+
+
 def predict(model: str, predicted: np.ndarray, folds: list[int] | None = None) -> None:
-    p = Predictions.from_probabilities(IMAGES, folds or [0] * len(IMAGES), ACTUAL, np.eye(4)[predicted])
+    p = Predictions.from_probabilities(IMAGES, folds or [0] * len(IMAGES), ACTUAL, np.eye(4)[predicted], CLASSES)
     write_predictions(PATHS.predictions(model), p)
 
 
@@ -55,8 +62,8 @@ def annotate(images: list[str], box: Box) -> None:
     for part in ("Annotations", "JPEGImages"):
         (PATHS.raw / part).mkdir(parents=True, exist_ok=True)
     for image in images:
-        (PATHS.images / image).touch()
-        text = ANNOTATION.format(box.left, box.top, box.right, box.bottom)
+        Image.new("RGB", IMAGE_SIZE).save(PATHS.raw / "JPEGImages" / image)
+        text = ANNOTATION.format(box.left + 1, box.top + 1, box.right, box.bottom)
         (PATHS.raw / "Annotations" / f"{Path(image).stem}.xml").write_text(text)
 
 
@@ -79,6 +86,16 @@ def test_boxes_in_the_image_are_mapped_to_the_crop(capsys: pytest.CaptureFixture
         "center": "0.333333",
     }
     assert "in 4 of 12 cells (0.138 to 0.609)" in capsys.readouterr().out
+
+
+def test_the_target_of_a_cell_in_a_box_is_its_own_box() -> None:
+    """All cells are in one image: a quarter of the boxes fill their crop, the others lie outside of it."""
+    (PATHS.raw / "JPEGImages").mkdir(parents=True)
+    fills, outside = (CROP.left, CROP.top, CROP.right, CROP.bottom), (0, 0, SIZE, SIZE)
+    keep([(cell, "smear.jpg", *(fills if number < 4 else outside)) for number, cell in enumerate(IMAGES)])
+    annotate(["smear.jpg"], CROP)
+    grad_cam.main()
+    assert [table(CHART)[0][column] for column in ("hits", "cells", "chance")] == ["4", "16", "0.25"]
 
 
 def test_a_full_image_is_in_the_middle_of_its_input(place: Path) -> None:

@@ -2,21 +2,27 @@ import errno
 import json
 import re
 import sys
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from bloodcells.core.files import write_csv
 from bloodcells.core.geometry import Box, Point
 from bloodcells.core.paths import DatasetPaths
 from bloodcells.core.prepared_cells import open_pixels
-from bloodcells.datasets.labels import read_label_table
+from bloodcells.datasets.labels import read_labels
+from bloodcells.datasets.record import read_record
 from bloodcells.datasets.synthetic.plan import plan_smears
 from bloodcells.datasets.synthetic.scene import render
+from bloodcells.imaging.cropping import resize_crop
+from bloodcells.imaging.loading import open_rgb
 from stages.prepare import localization, main
+from tests.imaging.test_loading import png
 from tests.support import workplace
 from tests.support.project import ROOT, set_params
 from tests.support.smallset import CLASSES
@@ -25,12 +31,17 @@ from tests.support.workplace import PATHS, PUBLISHED, RAW, error_of, files, tabl
 BCCD = DatasetPaths("bccd")
 
 
+COLUMNS = ("image", "label", "fold", "group", "file", "left", "top", "right", "bottom")
+
+
 def write_cells(paths: DatasetPaths = PATHS) -> list[str]:
     """Write the table of kept cells as the stage `clean` does, and return their images."""
-    rows = [row for row in read_label_table(paths.labels) if len(row.labels) == 1 and row.labels[0] in CLASSES]
-    kept = [row for row in rows if (paths.images / row.image).is_file()]
-    cells = [(row.image, row.labels[0], number % 5) for number, row in enumerate(kept)]
-    write_csv(paths.cells, ("image", "label", "fold"), cells)
+    record = read_record(paths.dataset)
+    images = record.images_folder(paths.raw)
+    rows = [row for row in read_labels(record, paths.raw) if len(row.labels) == 1 and row.labels[0] in CLASSES]
+    kept = [row for row in rows if (images / row.image).is_file()]
+    cells = [(row.cell, row.labels[0], number % 5, "", row.image, *[""] * 4) for number, row in enumerate(kept)]
+    write_csv(paths.cells, COLUMNS, cells)
     return [row.image for row in kept]
 
 
@@ -101,13 +112,62 @@ def test_a_broken_image_that_was_dropped_counts_as_a_miss(place: Path) -> None:
     assert json.loads((PATHS.localization).read_text())["localization_accuracy"] < 1
 
 
-def test_other_images_with_published_names_get_no_published_boxes(place: Path) -> None:
-    PATHS.artifacts.rename(BCCD.artifacts)
-    for path in (BCCD.raw / "Annotations").iterdir():
+def test_the_cells_of_an_image_are_cropped_around_their_boxes(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    boxes = {
+        "BloodImage_00001.jpg": [Box(20, 30, 80, 70), Box(301, 200, 421, 330), Box(0, 400, 30, 480)],
+        "BloodImage_00000.jpg": [Box(200, 200, 300, 300)],
+    }
+    cells = [(f"{file}#{box.left}", "monocyte", 0, "", file, *astuple(box)) for file in boxes for box in boxes[file]]
+    write_csv(
+        PATHS.cells, COLUMNS, [*cells, ("BloodImage_00002.jpg", "monocyte", 0, "", "BloodImage_00002.jpg", *[""] * 4)]
+    )
+    set_params(place, {"image.crop": 100})
+    opened = []
+
+    def count(path: Path, **options: Any) -> Image.Image:
+        opened.append(path.name)
+        return open_rgb(path, **options)
+
+    monkeypatch.setattr("stages.prepare.open_rgb", count)
+    for path in (RAW / "Annotations").iterdir():
         path.unlink()
-    set_params(place, {"dataset": "bccd"})
     main()
-    assert json.loads(BCCD.localization.read_text()) == {"images": 0}
+    assert opened == ["BloodImage_00001.jpg", "BloodImage_00000.jpg", "BloodImage_00002.jpg"]
+    index = table(PATHS.pixels / "index.csv")
+    assert [row["image"] for row in index] == [*(cell[0] for cell in cells), "BloodImage_00002.jpg"]
+    assert [(row["left"], row["top"], row["side"]) for row in index[:4]] == [
+        ("0", "0", "100"),
+        ("311", "215", "100"),
+        ("0", "380", "100"),
+        ("200", "200", "100"),
+    ]
+    image = open_rgb(RAW / "JPEGImages" / "BloodImage_00001.jpg")
+    expected = resize_crop(image, Box(311, 215, 411, 315), 64)
+    assert np.array_equal(open_pixels(PATHS.pixels).take([cells[1][0]])[0], expected)
+    assert len({row["stain"] for row in index[:3]}) == 3  # each cell has its own
+
+
+def test_a_full_image_of_several_cells_can_not_be_the_input(place: Path) -> None:
+    rows = [(f"a{left}", "monocyte", 0, "", "BloodImage_00001.jpg", left, 0, left + 50, 50) for left in (0, 100)]
+    write_csv(PATHS.cells, COLUMNS, rows)
+    set_params(place, {"image.input": "full"})
+    assert "BloodImage_00001.jpg shows several cells: set image.input to crop" in error_of(main)
+
+
+def test_16_bit_images_are_scaled_from_the_range_of_the_record(place: Path) -> None:
+    path = RAW / "JPEGImages" / "BloodImage_00000.jpg"
+    pixels = np.asarray(open_rgb(path))
+    main()
+    before = open_pixels(PATHS.pixels).take([path.name])
+    png(path, 640, 480, 16, 3, (pixels.astype(np.uint16) * 16).astype(">u2").tobytes())  # 12 bits
+    assert "images.range" in error_of(main)
+    record = yaml.safe_load((place / "datasets" / "rendered" / "record.yaml").read_text())
+    (place / "datasets").unlink()
+    record["images"]["range"] = [0, 255 * 16]
+    (place / "datasets" / "rendered").mkdir(parents=True)
+    (place / "datasets" / "rendered" / "record.yaml").write_text(yaml.safe_dump(record))
+    main()
+    assert np.array_equal(open_pixels(PATHS.pixels).take([path.name]), before)
 
 
 def test_the_full_image_can_be_the_input(place: Path) -> None:
@@ -197,8 +257,9 @@ def test_a_full_disk_is_an_error_and_leaves_no_partial_file(
 def test_the_cells_of_the_published_set_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["prepare"])
-    BCCD.artifacts.mkdir(parents=True)
-    BCCD.raw.symlink_to(PUBLISHED)
+    BCCD.raw.mkdir(parents=True)
+    for path in (*PUBLISHED.iterdir(), ROOT / "datasets" / "bccd" / "source" / "white_cells.csv"):
+        (BCCD.raw / path.name).symlink_to(path)
     Path("datasets").symlink_to(ROOT / "datasets")
     (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     set_params(tmp_path, {"dataset": "bccd", "image.side": 64})

@@ -17,12 +17,12 @@ from bloodcells.core.errors import InputError
 from bloodcells.core.geometry import Box
 from bloodcells.core.orientation import upright_size
 from bloodcells.core.parameters import read_yaml
+from bloodcells.datasets.matching import is_image, list_files
 from bloodcells.datasets.record import DROP, Record, normalize_label
 
 Size = tuple[int, int]
 """Width and height in pixels."""
 
-_SUFFIXES = (".bmp", ".gif", ".jp2", ".jpe", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 _MAX_BYTES, _MAX_JSON_BYTES = 10_000_000, 500_000_000
 _MAX_FRACTION = 1.01  # of YOLO: some tools round outwards
 _MAX_NAMED = 5  # wrong boxes that a message names; it counts the rest
@@ -53,11 +53,9 @@ class Images:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._by_key: dict[str, list[str]] = defaultdict(list)
-        for path in sorted(folder.rglob("*")):
-            if path.suffix.lower() in _SUFFIXES and not path.name.startswith("."):
-                image = path.relative_to(folder).as_posix()
-                for key in {_key(name) for name in _names(PurePosixPath(image))}:
-                    self._by_key[key].append(image)
+        for image in filter(is_image, list_files(folder)):
+            for key in {_key(name) for name in _names(PurePosixPath(image))}:
+                self._by_key[key].append(image)
         self.size = cache(self._size)
 
     def find(self, name: PurePosixPath) -> str | None:
@@ -307,8 +305,7 @@ def find_files(where: Path, suffix: str) -> list[Path]:
     """List the files with annotations: all in a folder, or a single one."""
     if where.is_file():
         return [where]
-    found = sorted(where.rglob("*"))
-    return [path for path in found if path.suffix.lower() == suffix and not path.name.startswith(".")]
+    return [where / name for name in list_files(where) if name.lower().endswith(suffix)]
 
 
 def _relative(path: Path, where: Path) -> PurePosixPath:

@@ -1,16 +1,16 @@
 """Reading the labels of cells from a table, from folders or from boxes, as the record of the data set says."""
 
 import difflib
-import importlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from bloodcells.core.errors import InputError
 from bloodcells.core.geometry import Box
+from bloodcells.datasets.boxes import read_boxes
 from bloodcells.datasets.matching import CONTROL, FileNames, is_image, list_files
 from bloodcells.datasets.record import AS_FOUND, DROP, Record, check_class_name, check_classes, normalize_label
 from bloodcells.datasets.tables import Table, read_table
@@ -286,8 +286,6 @@ def _folder_rows(record: Record, raw: Path, labels: _Labels) -> list[LabelRow]:
 
 
 def _box_rows(record: Record, raw: Path, labels: _Labels) -> list[LabelRow]:
-    read_boxes: Callable[[Record, Path], Sequence[tuple[str, str, Box]]]
-    read_boxes = importlib.import_module("bloodcells.datasets.boxes").read_boxes
     rows: dict[str, LabelRow] = {}
     for image, name, box in read_boxes(record, raw):
         row = LabelRow(None, image, (labels.meaning(name, image),) if name.strip() else (), box=box)

@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -6,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image, ImageDraw
 
 from bloodcells.core.errors import InputError
+from bloodcells.core.parameters import read_parameters
 from bloodcells.core.paths import DatasetPaths
 from stages import explore
 from tests.support.project import ROOT
@@ -58,6 +61,26 @@ def test_a_sample_shows_the_whole_cell(project: Path) -> None:
         rows, columns = np.nonzero((np.abs(pixels - NUCLEUS[label]) < 12).all(axis=-1))
         for side in (np.ptp(rows), np.ptp(columns)):
             assert 57 <= side <= 73  # a disc of 120 pixels in a crop of 256 pixels, shown at 142
+
+
+def test_the_cells_of_an_image_are_cropped_around_their_boxes(project: Path) -> None:
+    """Two images with a purple cell in the middle, and a box at the top left where nothing is stained."""
+    Path("datasets").unlink()
+    Path("datasets", "rendered").mkdir(parents=True)
+    record = {"title": "two smears", "source": "folder", "labels": {"boxes": "yolo"}, "classes": "as found"}
+    Path("datasets", "rendered", "record.yaml").write_text(yaml.safe_dump(record))
+    shutil.rmtree(PATHS.raw)
+    PATHS.raw.mkdir()
+    for name, center in (("a", (320, 240)), ("b", (400, 300))):
+        draw_smear(PATHS.raw / f"{name}.png", (60, 20, 120), center)
+        x, y = center[0] / 640, center[1] / 480
+        (PATHS.raw / f"{name}.txt").write_text(f"0 {x} {y} 0.2 0.25\n1 0.05 0.05 0.1 0.1\n")
+    crops = explore.read_crops(read_parameters(explore.Parameters))
+    assert [name for name, _ in crops["0"]] == ["a.png#256-180-384-300", "b.png#336-240-464-360"]
+    for _, crop in crops["0"]:
+        assert np.abs(crop[explore.SIDE // 2, explore.SIDE // 2].astype(int) - (60, 20, 120)).max() < 5
+    for _, crop in crops["1"]:
+        assert np.abs(crop[20, 20].astype(int) - (205, 200, 195)).max() < 5
 
 
 def test_the_distribution_is_that_of_classes_with_enough_cells(project: Path) -> None:

@@ -1,6 +1,8 @@
 import errno
 import json
+import os
 import re
+import shutil
 import sys
 from dataclasses import astuple
 from pathlib import Path
@@ -257,9 +259,8 @@ def test_a_full_disk_is_an_error_and_leaves_no_partial_file(
 def test_the_cells_of_the_published_set_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["prepare"])
-    BCCD.raw.mkdir(parents=True)
-    for path in (*PUBLISHED.iterdir(), ROOT / "datasets" / "bccd" / "source" / "white_cells.csv"):
-        (BCCD.raw / path.name).symlink_to(path)
+    shutil.copytree(PUBLISHED, BCCD.raw, copy_function=os.symlink)
+    (BCCD.raw / "white_cells.csv").symlink_to(ROOT / "datasets" / "bccd" / "source" / "white_cells.csv")
     Path("datasets").symlink_to(ROOT / "datasets")
     (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     set_params(tmp_path, {"dataset": "bccd", "image.side": 64})

@@ -77,10 +77,9 @@ def test_the_cells_of_an_image_are_cropped_around_their_boxes(project: Path) -> 
         (PATHS.raw / f"{name}.txt").write_text(f"0 {x} {y} 0.2 0.25\n1 0.05 0.05 0.1 0.1\n")
     crops = explore.read_crops(read_parameters(explore.Parameters))
     assert [name for name, _ in crops["0"]] == ["a.png#256-180-384-300", "b.png#336-240-464-360"]
-    for _, crop in crops["0"]:
-        assert np.abs(crop[explore.SIDE // 2, explore.SIDE // 2].astype(int) - (60, 20, 120)).max() < 5
-    for _, crop in crops["1"]:
-        assert np.abs(crop[20, 20].astype(int) - (205, 200, 195)).max() < 5
+    for label, color in (("0", (60, 20, 120)), ("1", (205, 200, 195))):
+        for _, crop in crops[label]:
+            assert np.abs(crop[explore.SIDE // 2, explore.SIDE // 2].astype(int) - color).max() < 5
 
 
 def test_the_distribution_is_that_of_classes_with_enough_cells(project: Path) -> None:

@@ -83,7 +83,7 @@ def average_row(crops: Crops) -> Row:
         [
             Card(
                 np.mean([crop for _, crop in own], axis=0).round().astype(np.uint8),
-                [Caption(label), Caption(f"mean of {count(len(own), 'image')}", color=FAINT)],
+                [Caption(label), Caption(f"mean of {count(len(own), 'cell')}", color=FAINT)],
             )
             for label, own in crops.items()
         ],
@@ -96,7 +96,7 @@ def sample_rows(crops: Crops) -> list[Row]:
     for label, own in crops.items():
         chosen = np.unique(np.linspace(0, len(own) - 1, SAMPLES).round().astype(int))
         cards = [Card(own[i][1], [Caption(short_name(own[i][0]), color=FAINT)]) for i in chosen]
-        rows.append(Row(f"{label}, {count(len(own), 'image')}", cards))
+        rows.append(Row(f"{label}, {count(len(own), 'cell')}", cards))
     return rows
 
 

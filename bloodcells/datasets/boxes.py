@@ -66,9 +66,12 @@ class Images:
         Raises:
             InputError: it can't be told which image is meant.
         """
-        keys = [_key(one) for one in _names(name)]
+        keys = map(_key, _names(name))
         found: list[str] = next((self._by_key[key] for key in keys if key in self._by_key), [])
-        exact = [image for image in found if keys[0] in map(_key, _names(PurePosixPath(image))[:2])]
+        whole = {image: _names(PurePosixPath(image))[:2] for image in found}
+        exact = [image for image in found if str(name) in whole[image]] or [
+            image for image in found if _key(str(name)) in map(_key, whole[image])
+        ]
         shared = {image: len({*name.parts[:-1]} & {*PurePosixPath(image).parts[:-1]}) for image in exact or found}
         best = [image for image, count in shared.items() if count == max(shared.values())]
         if len(best) > 1:

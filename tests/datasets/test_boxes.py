@@ -158,6 +158,13 @@ def test_images_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> N
     assert [image for image, _, _ in found] == ["a.jpg"]
 
 
+def test_images_of_one_name_are_told_apart_by_case(tmp_path: Path) -> None:
+    picture(tmp_path / "a.jpg")
+    picture(tmp_path / "A.jpg")
+    write(tmp_path / "a.json", json.dumps(coco(("WBC", [0, 0, 9, 9]))))
+    assert [image for image, _, _ in read_boxes(record(boxes="coco"), tmp_path)] == ["a.jpg"]
+
+
 def test_boxes_of_an_image_that_is_not_there_keep_its_name(tmp_path: Path) -> None:
     picture(tmp_path / "images" / "a.jpg")
     picture(tmp_path / "secret.jpg")

@@ -117,6 +117,11 @@ def lay_out(root: Path, which: Revision, folder: Path) -> None:
         index.unlink()
 
 
+def is_ignored(root: Path, path: Path) -> bool:
+    """Return whether git ignores a path inside the repository."""
+    return _git(root, "check-ignore", "--quiet", str(path.resolve())).returncode == 0
+
+
 def _must(which: Revision, ended: subprocess.CompletedProcess[bytes]) -> bytes:
     """Return git's output, or raise InputError if it failed."""
     if ended.returncode:

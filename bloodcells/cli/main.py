@@ -9,6 +9,7 @@ from importlib import import_module
 from bloodcells.core.errors import run
 
 COMMANDS = {
+    "import": "make a data set of a folder with images and their labels",
     "plots": "make the pages of `dvc plots` work offline, or write its charts to files",
     "predict": "classify the white blood cell in each image; not for diagnosis",
     "review": "compare two revisions and write a page for the reviewer",
@@ -16,8 +17,10 @@ COMMANDS = {
 }
 """The commands and their help.
 
-The module `bloodcells.cli.COMMAND.command` defines `add_arguments(parser)` and `main(arguments)`.
+The module `bloodcells.cli.PACKAGE.command` defines `add_arguments(parser)` and `main(arguments)`.
 """
+
+_PACKAGES = {"import": "importing"}  # where a command can't have a package of its name, which is a keyword
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -36,7 +39,7 @@ def main(words: Sequence[str] | None = None) -> None:
     for name, text in COMMANDS.items():
         subparser = commands.add_parser(name, help=text)
         if name == chosen:
-            command = import_module(f"bloodcells.cli.{name}.command")
+            command = import_module(f"bloodcells.cli.{_PACKAGES.get(name, name)}.command")
             command.add_arguments(subparser)
     arguments = parser.parse_args(words)
     try:

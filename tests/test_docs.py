@@ -18,11 +18,10 @@ import yaml
 from PIL import Image
 
 from bloodcells.core.parameters import read_parameters
-from bloodcells.datasets.synthetic.generate import generate
 from docs import results
 from stages.check_parameters import Parameters
 from tests.stages.prepared import prepare
-from tests.support import environment, project
+from tests.support import environment, laboratory, project
 
 PAGES = {
     str(path.relative_to(project.ROOT)): path.read_text()
@@ -124,9 +123,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
         shutil.rmtree(clone / results_of_others / "rendered")
     project.commit(clone, "small")
     environment.lend(clone)
-    _draw(room / "my-smears", images=60, seed=3)
-    _draw(room / "new-smears", images=20, seed=4)
-    _number_from(room / "new-smears", 500)
+    _laboratories(room)
     return Desk(clone)
 
 
@@ -137,17 +134,22 @@ def _without(path: Path, section: str, *keys: str) -> None:
     path.write_text(yaml.safe_dump(content, sort_keys=False))
 
 
-def _draw(folder: Path, images: int, seed: int) -> None:
-    folder.mkdir()
-    generate(folder, images=images, seed=seed, progress=False, processes=1)
-
-
-def _number_from(folder: Path, first: int) -> None:
-    """Give the images of a drawn set numbers that another does not have."""
-    for path in (folder / "JPEGImages").iterdir():
-        path.rename(path.with_name(f"BloodImage_{int(path.stem[-5:]) + first:05d}.jpg"))
-    table = folder / "labels.csv"
-    table.write_text(re.sub(r"(?m)^,(\d+),", lambda row: f",{int(row[1]) + first},", table.read_text()))
+def _laboratories(room: Path) -> None:
+    """Write the folders of the page about one's own data."""
+    laboratory.second_laboratory(room / "second-lab", images=60)
+    laboratory.second_laboratory(room / "new-cells", images=20, seed=4, first=501)
+    for part in ("TRAIN", "TEST"):
+        for name in ("healthy", "blast"):
+            laboratory.photographs(room / "two-classes" / part / name, [f"{part}-{name}-{i}.png" for i in range(6)])
+    names = [f"{number}.png" for number in range(36)]
+    labels = laboratory.labels(36, laboratory.FOUR[:3])
+    laboratory.photographs(room / "patients", names)
+    rows = [(name, f"P{number // 3}", label) for number, (name, label) in enumerate(zip(names, labels, strict=True))]
+    laboratory.table(room / "patients" / "cells.csv", ("Image", "Patient ID", "Cell type"), rows)
+    laboratory.photographs(room / "boxes", names[:12], size=(200, 150))
+    for number, name in enumerate(names[:12]):
+        boxes = [("RBC", 1, 1, 20, 20), *((labels[number + k], 60 * k, 50, 60 * k + 50, 100) for k in range(3))]
+        laboratory.voc(room / "boxes" / f"{name[:-4]}.xml", boxes)
 
 
 # ---- the pages followed
@@ -195,8 +197,7 @@ def test_a_pull_request_with_one_s_own_data_passes_the_check_of_the_workflow(des
 
 def test_a_new_version_of_the_data_shows_in_the_review(desk: Desk) -> None:
     review = desk.walk("docs/data-versions.md")[2]
-    assert "pin" in review
-    assert re.search(r"bccd.*\d+ cells", review)
+    assert re.search(r"second.*\d+ cells", review)
 
 
 # ---- what is not run

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from bloodcells.cli.importing.planning import Options, Plan, make_plan
+from bloodcells.cli.importing.scanning import Scan, scan
 from bloodcells.core.files import write_csv
-from bloodcells.datasets.importing.planning import Options, Plan, make_plan
-from bloodcells.datasets.importing.scanning import Scan, scan
 from bloodcells.datasets.synthetic.plan import plan_smears
 from bloodcells.datasets.synthetic.scene import render
 from bloodcells.imaging.loading import open_rgb

@@ -6,14 +6,14 @@ from pathlib import Path
 from PIL import Image
 
 from bloodcells.cli.git import is_ignored, repository
+from bloodcells.cli.importing.classes import Wishes
+from bloodcells.cli.importing.label_tables import TableWishes
+from bloodcells.cli.importing.planning import Options, Plan, make_plan
+from bloodcells.cli.importing.report import format_report
+from bloodcells.cli.importing.scanning import scan
+from bloodcells.cli.importing.writing import SOURCE, check_target, write_data_set
 from bloodcells.core.errors import InputError
 from bloodcells.core.parameters import PARAMETERS, read_yaml
-from bloodcells.datasets.importing.classes import Wishes
-from bloodcells.datasets.importing.label_tables import TableWishes
-from bloodcells.datasets.importing.planning import Options, Plan, make_plan
-from bloodcells.datasets.importing.report import format_report
-from bloodcells.datasets.importing.scanning import scan
-from bloodcells.datasets.importing.writing import SOURCE, check_target, write_data_set
 from bloodcells.datasets.record import AS_FOUND, RECORDS, record_path
 from bloodcells.imaging.loading import open_rgb
 

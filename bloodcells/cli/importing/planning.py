@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bloodcells.cli.importing.classes import Choice, Found, Wishes, choose_classes
+from bloodcells.cli.importing.label_tables import TableWishes
+from bloodcells.cli.importing.layouts import Kind, Layout, choose_layout
+from bloodcells.cli.importing.pictures import find_copies, find_masks, guess_crop, guess_crop_around, guess_range
+from bloodcells.cli.importing.scanning import ImageFile, Scan
 from bloodcells.core.errors import InputError
 from bloodcells.datasets.annotations import white_cells
-from bloodcells.datasets.importing.classes import Choice, Found, Wishes, choose_classes
-from bloodcells.datasets.importing.label_tables import TableWishes
-from bloodcells.datasets.importing.layouts import Kind, Layout, choose_layout
-from bloodcells.datasets.importing.pictures import find_copies, find_masks, guess_crop, guess_crop_around, guess_range
-from bloodcells.datasets.importing.scanning import ImageFile, Scan
 from bloodcells.datasets.labels import LabelRow, read_labels
 from bloodcells.datasets.matching import IMAGE_SUFFIXES, FileNames
 from bloodcells.datasets.record import AS_FOUND, Record, parse_record

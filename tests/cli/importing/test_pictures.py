@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bloodcells.datasets.importing.pictures import (
+from bloodcells.cli.importing.pictures import (
     find_copies,
     find_masks,
     guess_crop,
     guess_crop_around,
     guess_range,
 )
-from bloodcells.datasets.importing.scanning import ImageFile
+from bloodcells.cli.importing.scanning import ImageFile
 from tests.support.laboratory import deep_photograph, look, mask, photograph
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 from statistics import median
 
-from bloodcells.datasets.importing.scanning import ImageFile
+from bloodcells.cli.importing.scanning import ImageFile
 
 _MASK_COLORS = 8  # a photograph has hundreds, also if only a sample of its pixels is looked at
 _MASK_SHADES = 4  # a mask saved as JPEG has more colors, but they are near a few

@@ -3,8 +3,8 @@ from collections.abc import Mapping
 
 import pytest
 
+from bloodcells.cli.importing.classes import Choice, Found, Wishes, choose_classes, is_white_cell
 from bloodcells.core.errors import InputError
-from bloodcells.datasets.importing.classes import Choice, Found, Wishes, choose_classes, is_white_cell
 
 
 def found(counts: Mapping[str, int], groups: Mapping[str, int] | None = None) -> list[Found]:

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from bloodcells.cli.importing.classes import Wishes
+from bloodcells.cli.importing.planning import Options
+from bloodcells.cli.importing.writing import check_target, write_data_set
 from bloodcells.core.errors import InputError
-from bloodcells.datasets.importing.classes import Wishes
-from bloodcells.datasets.importing.planning import Options
-from bloodcells.datasets.importing.writing import check_target, write_data_set
 from bloodcells.datasets.labels import read_labels, resolve_classes
 from bloodcells.datasets.record import read_record
 from tests.support import smallset

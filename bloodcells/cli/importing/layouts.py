@@ -6,10 +6,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from bloodcells.core.errors import InputError
-from bloodcells.datasets.importing.box_files import BoxFiles, find_boxes
-from bloodcells.datasets.importing.classes import is_white_cell
-from bloodcells.datasets.importing.label_tables import (
+from bloodcells.cli.importing.box_files import BoxFiles, find_boxes
+from bloodcells.cli.importing.classes import is_white_cell
+from bloodcells.cli.importing.label_tables import (
     LabelTable,
     Tables,
     TableWishes,
@@ -17,7 +16,8 @@ from bloodcells.datasets.importing.label_tables import (
     find_label_table,
     read_tables,
 )
-from bloodcells.datasets.importing.scanning import Scan
+from bloodcells.cli.importing.scanning import Scan
+from bloodcells.core.errors import InputError
 from bloodcells.datasets.record import normalize_label
 
 Kind = Literal["table", "boxes", "folders"]

@@ -7,10 +7,10 @@ from typing import Any
 
 import yaml
 
+from bloodcells.cli.importing.planning import Plan
 from bloodcells.core.errors import InputError
 from bloodcells.core.files import atomic_folder, write_text
 from bloodcells.core.parameters import read_yaml
-from bloodcells.datasets.importing.planning import Plan
 from bloodcells.datasets.labels import read_labels
 from bloodcells.datasets.layout import copy_files
 from bloodcells.datasets.record import RECORDS, read_record, record_path

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from bloodcells.cli.importing.classes import Wishes
+from bloodcells.cli.importing.label_tables import TableWishes
+from bloodcells.cli.importing.planning import Options, Plan
 from bloodcells.core.errors import InputError
-from bloodcells.datasets.importing.classes import Wishes
-from bloodcells.datasets.importing.label_tables import TableWishes
-from bloodcells.datasets.importing.planning import Options, Plan
 from tests.support.laboratory import (
     FOUR,
     coco,

@@ -4,8 +4,8 @@ import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
-from bloodcells.datasets.importing.planning import Plan
-from bloodcells.datasets.importing.scanning import ImageFile, Scan
+from bloodcells.cli.importing.planning import Plan
+from bloodcells.cli.importing.scanning import ImageFile, Scan
 
 WIDTH = 96
 _SHOWN = 3

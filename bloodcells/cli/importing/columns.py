@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from bloodcells.cli.importing.classes import is_white_cell
 from bloodcells.core.errors import InputError
-from bloodcells.datasets.importing.classes import is_white_cell
 from bloodcells.datasets.labels import suspicious_columns
 from bloodcells.datasets.matching import FileNames
 from bloodcells.datasets.record import normalize_label

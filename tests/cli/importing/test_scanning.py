@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bloodcells.cli.importing.scanning import scan
 from bloodcells.core.errors import InputError
-from bloodcells.datasets.importing.scanning import scan
 from tests.support.laboratory import look, mask, photograph, photographs
 
 

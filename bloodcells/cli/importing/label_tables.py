@@ -6,15 +6,15 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from bloodcells.core.errors import InputError
-from bloodcells.datasets.importing.columns import (
+from bloodcells.cli.importing.columns import (
     Columns,
     choose_columns,
     find_image_columns,
     find_label_columns,
     find_matches,
 )
-from bloodcells.datasets.importing.scanning import Scan
+from bloodcells.cli.importing.scanning import Scan
+from bloodcells.core.errors import InputError
 from bloodcells.datasets.matching import FileNames
 from bloodcells.datasets.tables import Table, read_table
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from bloodcells.cli.importing.classes import is_not_white, names_no_class
+from bloodcells.cli.importing.scanning import Scan
 from bloodcells.core.errors import InputError
-from bloodcells.datasets.importing.classes import is_not_white, names_no_class
-from bloodcells.datasets.importing.scanning import Scan
 
 Format = Literal["voc", "coco", "yolo"]
 

@@ -1,1 +1,0 @@
-"""Importing a laboratory's folder: what is in it, how its labels are read, and the record that says so."""

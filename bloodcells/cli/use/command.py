@@ -61,7 +61,8 @@ def use(root: Path, name: str, record: Record, chosen: str) -> Iterator[str]:
     path, kept = root / PARAMETERS, root / LOCKS / name
     before = read_yaml(path)
     restored = name != chosen and kept_run_fits(kept, before)
-    text = (kept / PARAMETERS).read_text(encoding="utf-8") if restored else path.read_text(encoding="utf-8")
+    base = kept if restored else (root if name == chosen else plain_parameters(root, chosen, before))
+    text = (base / PARAMETERS).read_text(encoding="utf-8")
     content, changes = with_parameters(
         text, {"dataset": name, **({} if restored else record.parameters)}, record_path(name)
     )
@@ -77,6 +78,16 @@ def use(root: Path, name: str, record: Record, chosen: str) -> Iterator[str]:
     for key, (old, new) in changes.items():
         yield f"{PARAMETERS}: {key}: {_short(old)} → {_short(new)}"
     yield f"{name} ({record.title}) is in use; next: dvc repro"
+
+
+def plain_parameters(root: Path, chosen: str, current: Mapping[str, Any]) -> Path:
+    """Return a folder whose params.yaml has nothing that a record set; the root if there is none."""
+    for name in record_names(root / RECORDS):
+        folder = root if name == chosen else root / LOCKS / name
+        fits = name == chosen or kept_run_fits(folder, current)
+        if fits and not read_record(name, root / RECORDS).parameters:
+            return folder
+    return root
 
 
 def kept_run_fits(folder: Path, parameters: Mapping[str, Any]) -> bool:

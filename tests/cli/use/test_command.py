@@ -77,6 +77,13 @@ def test_a_data_set_without_a_run_leaves_the_kept_runs_alone(repository: Path) -
     assert "rendered" in (repository / "locks" / "rendered" / "dvc.lock").read_text()
 
 
+def test_what_one_record_sets_does_not_reach_another_data_set(repository: Path) -> None:
+    main(["use", "bccd"])
+    assert params(repository)["image"]["side"] == 160
+    main(["use", "lab"])
+    assert params(repository)["image"] == {"input": "crop", "crop": 120, "side": 96}
+
+
 def test_parameters_of_an_older_run_are_not_restored(repository: Path) -> None:
     old = repository / "locks" / "lab"
     old.mkdir(parents=True)

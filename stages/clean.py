@@ -1,4 +1,4 @@
-"""Drop unusable rows of the label table, assign cells to folds, and resample the training parts."""
+"""Correct labels, drop unusable rows of the label table, assign cells to folds, and resample the training parts."""
 
 import argparse
 from collections import Counter
@@ -11,8 +11,10 @@ from bloodcells.core.cell_classes import write_classes
 from bloodcells.core.errors import InputError, run
 from bloodcells.core.files import atomic_folder, write_csv
 from bloodcells.core.parameters import StageParameters, read_parameters
+from bloodcells.datasets.corrections import COLUMNS as CHANGE_COLUMNS
+from bloodcells.datasets.corrections import apply_corrections, read_corrections
 from bloodcells.datasets.labels import LabelRow, read_labels, resolve_classes
-from bloodcells.datasets.record import read_record, record_path
+from bloodcells.datasets.record import CORRECTIONS, Record, read_record, record_path
 from bloodcells.imaging.near_duplicates import near_duplicate_groups, smear_thumbnails
 from bloodcells.splits.folds import Indices, assign_folds, split_cells
 from bloodcells.splits.parameters import CleanParameters
@@ -36,6 +38,7 @@ def main() -> None:
     record = read_record(params.dataset)
     labeled, images = read_labels(record, paths.raw), record.images_folder(paths.raw)
     classes = resolve_classes(record, labeled)
+    labeled, changes = correct(labeled, record, record_path(params.dataset).parent, classes)
     rows = [(row, reason_to_drop(row, classes, images)) for row in labeled]
     kept = [row for row, reason in rows if reason is None]
     labels = [row.labels[0] for row in kept]
@@ -80,6 +83,7 @@ def main() -> None:
         ("line", "image", "labels", "reason"),
         ((row.line, row.cell, " + ".join(row.labels), reason) for row, reason in rows if reason is not None),
     )
+    write_csv(paths.chart("label_changes"), (*CHANGE_COLUMNS, "file"), changes)
     write_csv(paths.chart("counts"), ("class", "step", "count"), counts)
     write_csv(
         paths.cells,
@@ -91,6 +95,19 @@ def main() -> None:
     )
     write_classes(paths.classes, classes)
     _print_summary(classes, labels, rows, groups)
+
+
+def correct(
+    rows: list[LabelRow], record: Record, folder: Path, classes: tuple[str, ...]
+) -> tuple[list[LabelRow], list[tuple[str, ...]]]:
+    """Apply the corrections that the record names; return the rows, and each change with its file."""
+    named = {folder / file: file for file in record.corrections}
+    rows, changes = apply_corrections(rows, [one for path in named for one in read_corrections(path)], classes)
+    for path in sorted({*(folder / CORRECTIONS).glob("*.csv")} - named.keys()):
+        print(f"{path} is not applied: {folder / 'record.yaml'} does not name it under corrections")
+    for one in changes:
+        print(f"{one.image}: {one.old or 'no label'} → {one.new} ({one.reader}, {named[one.file]})")
+    return rows, [(*one.row, named[one.file]) for one in changes]
 
 
 def reason_to_drop(row: LabelRow, classes: tuple[str, ...], images: Path) -> str | None:

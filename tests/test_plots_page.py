@@ -2,9 +2,7 @@
 draws it; and the same charts as files."""
 
 import json
-import os
 import re
-import shutil
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,22 +14,12 @@ from PIL import Image
 
 from bloodcells.cli.main import main
 from bloodcells.visualization.vega import VERSION
+from tests.support.browser import FLAGS, find_browser
 from tests.support.project import copy, done
 from tests.support.workplace import error_of
 
-BROWSERS = ("google-chrome", "chromium", "chromium-browser")
 EXCHANGED = {"resnet": "alexnet", "alexnet": "resnet"}
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--virtual-time-budget=30000",  # of the page's own clock, which runs ahead while the page waits
-    "--host-resolver-rules=MAP * ~NOTFOUND",
-)
+VIRTUAL_TIME = "--virtual-time-budget=30000"  # of the page's own clock, which runs ahead while the page waits
 
 
 @dataclass(frozen=True)
@@ -72,12 +60,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Pages:
 
 @pytest.fixture(scope="module")
 def browser() -> str:
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None and os.environ.get("BLOODCELLS_BROWSER") == "required":
-        pytest.fail("BLOODCELLS_BROWSER is `required`, and there is no Chromium here")
-    if found is None:
-        pytest.skip("no Chromium here to draw the page: `apt-get install chromium` brings one")
-    return found
+    return find_browser()
 
 
 def svg(chart: str) -> str:
@@ -89,7 +72,7 @@ def seen(browser: str, page: Path, scratch: Path) -> tuple[str, list[str]]:
     """Open a page where no name resolves; give its document once drawn, and the addresses that it asked for."""
     log = scratch / "requests.json"
     profile = f"--user-data-dir={scratch / 'profile'}"
-    dom = done(browser, *FLAGS, profile, f"--log-net-log={log}", "--dump-dom", page.as_uri(), cwd=scratch)
+    dom = done(browser, *FLAGS, VIRTUAL_TIME, profile, f"--log-net-log={log}", "--dump-dom", page.as_uri(), cwd=scratch)
     asked = [event.get("params", {}) for event in json.loads(log.read_text())["events"]]
     # what the browser itself is about has no origin
     return dom, [one["url"] for one in asked if "url" in one and one.get("initiator", "not an origin") == "null"]

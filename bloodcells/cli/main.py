@@ -9,9 +9,11 @@ from importlib import import_module
 from bloodcells.core.errors import run
 
 COMMANDS = {
+    "agreement": "compare the corrections of two readers: kappa, and the cells on which they disagree",
     "import": "make a data set of a folder with images and their labels",
     "plots": "make the pages of `dvc plots` work offline, or write its charts to files",
     "predict": "classify the white blood cell in each image; not for diagnosis",
+    "relabel": "write an offline page in which an expert corrects doubtful labels",
     "review": "compare two revisions and write a page for the reviewer",
     "use": "choose a data set, with the parameters and the lock file that belong to it",
 }

@@ -17,6 +17,9 @@ RECORDS = Path("datasets")
 DROP = "drop"
 """What a label map names instead of a class when cells with that label are dropped."""
 
+CORRECTIONS = "corrections"
+"""The folder beside the record with the files of `bloodcells relabel`."""
+
 MAX_CLASSES = 20
 
 AS_FOUND: Literal["as found"] = "as found"
@@ -160,7 +163,7 @@ class Record(Section):
         classes: their names in order, or `as found`: those of the labels, sorted.
         label_map: from a label to its class, or to `drop`.
         drop: labels whose cells are dropped.
-        corrections: files of `bloodcells relabel`, relative to the record.
+        corrections: files of `bloodcells relabel`, in the order in which they apply, relative to the record.
         parameters: values that `bloodcells use` writes into params.yaml, by their dotted keys.
     """
 
@@ -192,6 +195,14 @@ class Record(Section):
     @classmethod
     def _classes_as_text(cls, names: object) -> object:
         return [str(name) for name in names] if isinstance(names, list) else names
+
+    @field_validator("corrections")
+    @classmethod
+    def _beside_the_record(cls, files: tuple[str, ...]) -> tuple[str, ...]:
+        for file in files:
+            if not file.startswith(f"{CORRECTIONS}/") or ".." in file.split("/"):
+                raise ValueError(f"{file!r} is not in {CORRECTIONS}/, the folder that the stage `clean` depends on")
+        return files
 
     @model_validator(mode="after")
     def _classes_fit(self) -> Self:

@@ -86,6 +86,7 @@ TABLES: dict[str, Callable[[Models, int], pd.DataFrame]] = {
     "differences": lambda models, seed: difference_table(pairs(models, resample(models, resamples=100, seed=1))),
     "distribution": _distribution,
     "dropped": lambda models, seed: pd.DataFrame({"line": [1, 2, 3], "reason": ["double", "null: no label", "double"]}),
+    "label_changes": lambda models, seed: pd.DataFrame({"image": list("abc"), "old": list("mmn"), "new": list("nnm")}),
     "pointing_game": lambda models, seed: pointing_table(
         {name: PointingResult(20 + place + seed, 30, 0.4, 0.9) for place, name in enumerate(models)}
     ),
@@ -234,6 +235,12 @@ def test_dropped_rows_are_counted_by_reason() -> None:
     svg = drawn("dropped")
     assert re.search(r'aria-label="rows: 2; reason: double', svg)
     assert re.search(r'aria-label="rows: 1; reason: null: no label', svg)
+
+
+def test_changed_labels_are_counted_by_old_and_new_label() -> None:
+    svg = drawn("label_changes")
+    assert {"m → n", "n → m"} <= {*texts(svg)}
+    assert marks(svg, "bar") == 2
 
 
 def test_differences_have_a_panel_per_pair_with_a_row_per_score_and_the_test_of_accuracy() -> None:

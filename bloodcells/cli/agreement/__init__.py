@@ -1,0 +1,1 @@
+"""`bloodcells agreement`: compare two readers' corrections."""

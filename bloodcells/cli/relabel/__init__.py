@@ -1,0 +1,1 @@
+"""`bloodcells relabel`: an offline page in which a reader corrects labels."""

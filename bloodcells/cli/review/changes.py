@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from bloodcells.cli.review.snapshot import Pin, Results, Row, Training
+from bloodcells.cli.review.snapshot import LabelChange, Pin, Results, Row, Training
+from bloodcells.datasets.corrections import UNSURE
 from bloodcells.inference.predictions import Predictions
 
 ABSENT = object()
@@ -65,8 +66,10 @@ class DataChange:
         counts: cells of a class in a step.
         dropped, kept: rows that only the head drops, or only the base, as image, labels and reason.
         added, removed: images of cells on which a model is tested only at the head, or only at the base.
-        relabeled: images of cells with another label.
+        relabeled: images of tested cells with another label.
+        corrections, withdrawn: corrections of labels that only the head has, or only the base.
         moved: cells that are tested in another fold.
+        classes: the classes, if they differ; models of other classes can't be compared.
     """
 
     counts: tuple[Change, ...] = ()
@@ -75,7 +78,17 @@ class DataChange:
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     relabeled: tuple[Change, ...] = ()
+    corrections: tuple[LabelChange, ...] = ()
+    withdrawn: tuple[LabelChange, ...] = ()
     moved: int = 0
+    classes: Change | None = None
+
+    @property
+    def new_labels(self) -> list[Change]:
+        """The cells with another label: those that are tested, and corrected ones that are not or no longer."""
+        tested = {one.name for one in self.relabeled}
+        corrected = [one for one in self.corrections if one.new != UNSURE and one.image not in tested]
+        return [*self.relabeled, *(Change(one.image, one.old, one.new) for one in corrected)]
 
 
 def data_change(base: Results, head: Results) -> DataChange:
@@ -97,12 +110,19 @@ def data_change(base: Results, head: Results) -> DataChange:
             for image in sorted(both)
             if before[image][0] != after[image][0]
         ),
+        tuple(one for one in head.corrections if one not in base.corrections) if cleaned else (),
+        tuple(one for one in base.corrections if one not in head.corrections) if cleaned else (),
         sum(before[image][1] != after[image][1] for image in both),
+        next(iter(changed({"classes": _classes(base)}, {"classes": _classes(head)})), None) if tested else None,
     )
 
 
 def _named(counts: Mapping[tuple[str, str], int]) -> dict[str, int]:
     return {f"{name}, {step}": count for (name, step), count in counts.items()}
+
+
+def _classes(results: Results) -> list[str]:
+    return [*next(iter(results.predictions.values())).classes]
 
 
 def _cells(predictions: Mapping[str, Predictions]) -> dict[str, tuple[str, int]]:

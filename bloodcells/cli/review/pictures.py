@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from bloodcells.cli.review.changes import DataChange
 from bloodcells.cli.review.findings import DatasetReview, Picture
 from bloodcells.cli.review.snapshot import Results
 from bloodcells.cli.review.verdicts import Flip, Judgment, Verdict
@@ -40,6 +41,11 @@ def draw(page: Path, root: Path, one: DatasetReview, base: Results, head: Result
         draw_chart(template, rows, page.with_name(file), f"{title} on {one.name}", root / TEMPLATES)
         pictures.append(Picture(quote(file), f"{title} on {one.name}, base and head"))
     cells = _prepared_cells(root / DatasetPaths(one.name).pixels)
+    if cells and (relabeled := _relabeled(cells, one.data)):
+        title = f"Cells with another label on {one.name}"
+        file = f"{page.stem}-{one.name}-relabeled.png"
+        image_grid(page.with_name(file), title, relabeled, COLUMNS)
+        pictures.append(Picture(quote(file), title))
     for verdict in one.verdicts:
         if cells and (flipped := _flipped(cells, verdict)):
             title = f"Cells that flipped: {verdict.model} on {one.name}"
@@ -55,6 +61,28 @@ def _prepared_cells(folder: Path) -> PreparedCells | None:
         return open_pixels(folder)
     except InputError:
         return None
+
+
+def _relabeled(cells: PreparedCells, data: DataChange) -> list[Row]:
+    """Return the cells with another label, as far as their pixels are here."""
+    readers = {change.image: change.reader for change in data.corrections}
+    cards = [
+        Card(
+            cells.take([change.name])[0],
+            [
+                Caption(f"base {change.before}"),
+                Caption(f"head {change.after}"),
+                Caption(readers.get(change.name, ""), color=FAINT),
+                Caption(short_name(change.name), color=FAINT),
+            ],
+        )
+        for change in data.new_labels
+        if change.name in cells.rows
+    ]
+    shown = cards[: 2 * MOST]
+    more = f"The first {len(shown)} of {len(cards)} are shown." if len(shown) < len(cards) else ""
+    starts = range(0, len(shown), COLUMNS)
+    return [Row("" if start else more, shown[start : start + COLUMNS]) for start in starts]
 
 
 def _flipped(cells: PreparedCells, verdict: Verdict) -> list[Row]:

@@ -6,11 +6,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from bloodcells.core.errors import InputError
 from bloodcells.core.files import read_csv
 from bloodcells.core.parameters import read_yaml
+from bloodcells.datasets.corrections import from_text
 from bloodcells.inference.predictions import Predictions, read_predictions
 
 Row = tuple[str, ...]
@@ -44,6 +45,17 @@ class Training:
     device: Mapping[str, Any]
 
 
+class LabelChange(NamedTuple):
+    """What a reader of `bloodcells relabel` decided: the label before and after, and whose file says so."""
+
+    image: str
+    old: str
+    new: str
+    reader: str
+    note: str
+    file: str
+
+
 @dataclass(frozen=True, eq=False)
 class Results:
     """The committed results of one data set.
@@ -53,6 +65,7 @@ class Results:
         predictions: of each model.
         counts: cells of each class and step, as the stage `clean` names them.
         dropped: image, labels and reason of each dropped row.
+        corrections: labels that readers changed or were unsure about.
         curves: rows of the learning curves.
         checks: of the last run.
         trained: by model and test fold, the training of the network.
@@ -64,6 +77,7 @@ class Results:
     predictions: Mapping[str, Predictions] = field(default_factory=dict)
     counts: Mapping[tuple[str, str], int] = field(default_factory=dict)
     dropped: frozenset[Row] = frozenset()
+    corrections: tuple[LabelChange, ...] = ()
     curves: tuple[Mapping[str, str], ...] = ()
     checks: tuple[RunCheck, ...] = ()
     trained: Mapping[tuple[str, str], Training] = field(default_factory=dict)
@@ -156,6 +170,7 @@ def _results(tree: Path, dataset: str, name: str) -> Results:
     predicted = found(plots / "predictions", "*.csv", read_predictions)
     counts = found(plots, "counts.csv", _counts)
     dropped = found(plots, "dropped.csv", lambda path: read_csv(path, ("image", "labels", "reason")))
+    corrections = found(plots, "label_changes.csv", _label_changes)
     curves = found(plots, "curves.csv", _curves)
     checks = found(plots, "report/checks.csv", _checks) or found(plots, "checks.csv", _earlier_checks)
     provenance = found(plots / "report" / "provenance", "*.json", _trained) or found(
@@ -167,6 +182,7 @@ def _results(tree: Path, dataset: str, name: str) -> Results:
         predicted,
         counts.get("counts", {}),
         frozenset((row["image"], row["labels"], row["reason"]) for row in dropped.get("dropped", ())),
+        tuple(corrections.get("label_changes", ())),
         tuple(curves.get("curves", ())),
         tuple(check for of_file in checks.values() for check in of_file if check.allowed),  # others only inform
         {(model, fold): one for model, folds in provenance.items() for fold, one in folds.items()},
@@ -269,6 +285,11 @@ def _counts(path: Path) -> dict[tuple[str, str], int]:
     rows = read_csv(path, ("class", "step", "count"))
     _must_be_numbers(path, rows, {"count": int})
     return {(row["class"], row["step"]): int(row["count"]) for row in rows}
+
+
+def _label_changes(path: Path) -> list[LabelChange]:
+    rows = read_csv(path, LabelChange._fields)
+    return [LabelChange(*(from_text(row[name]) for name in LabelChange._fields)) for row in rows]
 
 
 def _curves(path: Path) -> list[dict[str, str]]:

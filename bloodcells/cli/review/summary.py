@@ -122,7 +122,7 @@ def _of_data(data: DataChange) -> dict[str, list[tuple[int, str, str]]]:
     return {
         "is tested on": [(len(data.added), "cell", "more"), (len(data.removed), "cell", "fewer")],
         "has": [
-            (len(data.relabeled), "cell", "relabeled"),
+            (len(data.new_labels), "cell", "relabeled"),
             (data.moved, "cell", "in another fold"),
             (len(data.counts), "count", "changed"),
         ],

@@ -55,6 +55,8 @@ class Verdict:
         compared: the paired comparison, head minus base, whose p is adjusted for the models tested; None if the two
             can't be compared.
         relabeled: cells that are left out because their label changed.
+        relabeled_correct: of these, those that are predicted correctly: by the base under the old label, by the base
+            under the new label, and by the head under the new label.
         added, removed: cells that only the head predicted, or only the base.
         fixed, broken: cells that only the head predicts correctly, or only the base.
         interval: 95 % Wilson interval of the head's accuracy on all cells that it predicted; None if it predicted none.
@@ -64,6 +66,7 @@ class Verdict:
     judgment: Judgment
     compared: Paired | None = None
     relabeled: int = 0
+    relabeled_correct: tuple[int, int, int] = (0, 0, 0)
     added: int = 0
     removed: int = 0
     fixed: tuple[Flip, ...] = ()
@@ -122,12 +125,23 @@ def _judge(
         return Verdict(model, Judgment.UNCOMPARABLE, interval=interval)
     if base is None or head is None:
         return Verdict(model, Judgment.NEW if base is None else Judgment.REMOVED, interval=interval)
+    if base.classes != head.classes:
+        return Verdict(model, Judgment.UNCOMPARABLE, interval=interval)
     position = {image: place for place, image in enumerate(base.images)}
     both = [(position[image], place) for place, image in enumerate(head.images) if image in position]
     alike = [(old, new) for old, new in both if base.actual[old] == head.actual[new]]
-    relabeled, added, removed = len(both) - len(alike), len(head.images) - len(both), len(base.images) - len(both)
+    others = [(old, new) for old, new in both if base.actual[old] != head.actual[new]]
+    relabeled = (
+        len(others),
+        (
+            sum(bool(base.correct[old]) for old, _ in others),
+            sum(bool(base.predicted[old] == head.actual[new]) for old, new in others),
+            sum(bool(head.correct[new]) for _, new in others),
+        ),
+    )
+    added, removed = len(head.images) - len(both), len(base.images) - len(both)
     if not alike:
-        return Verdict(model, Judgment.UNCOMPARABLE, None, relabeled, added, removed, interval=interval)
+        return Verdict(model, Judgment.UNCOMPARABLE, None, *relabeled, added, removed, interval=interval)
     fixed: list[Flip] = []
     broken: list[Flip] = []
     for old, new in alike:
@@ -141,7 +155,7 @@ def _judge(
         model,
         Judgment.SAME if same else Judgment.NOISE,
         compare_paired(base, head, resamples, seed),
-        relabeled,
+        *relabeled,
         added,
         removed,
         tuple(sorted(fixed, key=lambda flip: flip.image)),

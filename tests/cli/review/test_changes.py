@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from bloodcells.cli.review.changes import (
@@ -15,7 +17,7 @@ from bloodcells.cli.review.changes import (
     pin_changes,
     retraining,
 )
-from bloodcells.cli.review.snapshot import Pin, Results, Training
+from bloodcells.cli.review.snapshot import LabelChange, Pin, Results, Training
 from tests.cli.review.committed import image, predictions
 
 
@@ -70,6 +72,36 @@ def test_added_removed_and_relabeled_cells() -> None:
     assert found.removed == (image(0), image(1))
     assert found.relabeled == (Change(image(5), "lymphocyte", "neutrophil"),)
     assert found.moved == 8
+
+
+def test_corrections_that_are_new_and_those_that_are_withdrawn() -> None:
+    first, second, unsure = (
+        LabelChange(image(place), "monocyte", new, "AB", "", "corrections/ab.csv")
+        for place, new in ((1, "neutrophil"), (90, "drop"), (2, "unsure"))
+    )
+    counts = {("monocyte", "kept"): 3}
+    base = Results(predictions={"a": predictions()}, counts=counts)
+    head = Results(
+        predictions={"a": predictions(labels={1: 3, 5: 3})}, counts=counts, corrections=(first, second, unsure)
+    )
+    found = data_change(base, head)
+    assert found.corrections == (first, second, unsure)
+    assert found.new_labels == [
+        Change(image(1), "lymphocyte", "neutrophil"),
+        Change(image(5), "lymphocyte", "neutrophil"),
+        Change(image(90), "monocyte", "drop"),
+    ]
+    assert data_change(head, base).withdrawn == (first, second, unsure)
+    assert not data_change(head, head).corrections
+
+
+def test_other_classes() -> None:
+    p = predictions()
+    head = Results(predictions={"a": replace(p, classes=(*p.classes[:3], "basophil"))})
+    found = data_change(Results(predictions={"a": p}), head).classes
+    assert found
+    assert (found.before[3], found.after[3]) == ("neutrophil", "basophil")
+    assert data_change(head, head).classes is None
 
 
 def test_cells_on_which_one_model_is_no_longer_tested_are_removed() -> None:

@@ -10,7 +10,7 @@ from bloodcells.cli.review.findings import DatasetReview, Picture, Review, compa
 from bloodcells.cli.review.html_page import web_page
 from bloodcells.cli.review.lock_status import LockStatus, Stale
 from bloodcells.cli.review.markdown_page import comment, markdown
-from bloodcells.cli.review.snapshot import Results, RunCheck, Snapshot
+from bloodcells.cli.review.snapshot import LabelChange, Results, RunCheck, Snapshot
 from bloodcells.cli.review.verdicts import Flip, Judgment, Verdict
 from bloodcells.evaluation.metrics import headline
 from bloodcells.inference.predictions import Predictions
@@ -135,7 +135,7 @@ def test_relabeled_cells_and_tables_that_cannot_be_read_are_noted() -> None:
     )
     text = section(page_of(one), "Better or worse")
     assert "on the 79 cells" in text
-    assert "Left out: 1 cell with another label than at the base." in text
+    assert "Left out above: 1 cell with another label than at the base." in text
     assert "main: plots/x.csv is not a table" in text
 
 
@@ -202,6 +202,40 @@ def test_added_removed_and_relabeled_cells() -> None:
     )
     assert f"| `{image(4)}` | `eosinophil` | `neutrophil` |" in text
     assert "9 cells tested in another fold." in text
+
+
+def test_what_new_labels_did_to_each_model() -> None:
+    labels = dict.fromkeys((0, 4, 8), 1)  # eosinophils that become lymphocytes
+    base = {"a": predictions(wrong=(0, 4)), "b": predictions()}  # a predicts lymphocyte for two of them
+    head = {"a": predictions(labels=labels), "b": predictions(labels=labels, wrong=[8])}
+    text = section(page_of(found(base, head)), "Better or worse")
+    assert "| a     |           1 of 3 |           2 of 3 |           3 of 3 |" in text
+    assert "| b     |           3 of 3 |           0 of 3 |           2 of 3 |" in text
+    assert "the base's accuracy on the cells of both changes by a +1.2 and b −3.8 points." in " ".join(text.split())
+
+
+def test_corrections_of_labels_are_listed_with_their_reader() -> None:
+    changes = [
+        LabelChange("<a>.jpg", "monocyte", "neutrophil", "AB", "lobes | three", "corrections/ab.csv"),
+        LabelChange("b.jpg", "monocyte", "drop", "AB", "", "corrections/ab.csv"),
+        LabelChange("c.jpg", "monocyte", "unsure", "AB", "", "corrections/ab.csv"),
+    ]
+    data = DataChange(corrections=tuple(changes[:1] + changes[2:]), withdrawn=tuple(changes[1:2]))
+    page = page_of(DatasetReview("bccd", True, data=data))
+    assert "**Changed**: bccd has 1 cell relabeled." in page
+    text = section(page, "Data")
+    assert "1 label corrected now:\n\n| image " in text
+    assert "| `<a>.jpg` | monocyte | neutrophil | AB     | lobes \\| three |" in text
+    assert "Readers are unsure about 1 cell: `c.jpg`." in text
+    assert "1 label no longer corrected:" in text
+
+
+def test_other_classes_are_named() -> None:
+    p = predictions()
+    head = replace(predictions(confidence=0.8), classes=(*p.classes[:3], "basophil"))
+    text = page_of(found({"a": p}, {"a": head}))
+    assert "| a     | ? not comparable |" in text
+    assert "The classes were eosinophil, lymphocyte, monocyte and neutrophil, and are now" in text
 
 
 def test_dropped_rows_and_counts_are_changes_of_the_data() -> None:

@@ -7,7 +7,7 @@ from PIL import Image
 
 from bloodcells.cli.review.findings import compare
 from bloodcells.cli.review.pictures import draw
-from bloodcells.cli.review.snapshot import Results, Snapshot
+from bloodcells.cli.review.snapshot import LabelChange, Results, Snapshot
 from bloodcells.core.geometry import Box
 from bloodcells.core.paths import DatasetPaths
 from bloodcells.core.prepared_cells import PixelWriter
@@ -82,18 +82,35 @@ def test_first_and_removed_models_are_drawn_alone(tmp_path: Path) -> None:
     assert len(drawn(tmp_path / "b", results(two), results({"resnet": predictions()}))) == 3
 
 
-def test_cells_that_flipped_are_shown_where_their_pixels_are(tmp_path: Path) -> None:
-    base, head = predictions(wrong=[1, 2]), predictions(wrong=[2, 3])
-    colors = {head.images[1]: "#FA0A0A", head.images[2]: "#0AFA0A", head.images[3]: "#0A0AFA"}
-    page = tmp_path / "page"
+def pixels_here(page: Path, colors: dict[str, str]) -> None:
+    """Write the prepared cells of the working tree, each of one color."""
     page.mkdir()
-    folder = tmp_path / "page-root" / DatasetPaths("bccd").pixels
+    folder = page.parent / f"{page.name}-root" / DatasetPaths("bccd").pixels
     folder.mkdir(parents=True)
     writer = PixelWriter(folder, len(colors), 16)
     for image, color in colors.items():
         pixels = np.full((16, 16, 3), [int(color[at : at + 2], 16) for at in (1, 3, 5)], np.uint8)
         writer.add(image, (640, 480), 30.0, Box(0, 0, 16, 16), pixels)
     writer.close()
+
+
+def test_cells_with_another_label_are_shown_where_their_pixels_are(tmp_path: Path) -> None:
+    base, head = predictions(), predictions(labels={1: 3, 2: 3})
+    colors = {head.images[1]: "#FA0A0A", head.images[3]: "#0AFA0A", "untested.jpg": "#0A0AFA"}
+    pixels_here(tmp_path / "page", colors)
+    change = LabelChange("untested.jpg", "monocyte", "neutrophil", "AB", "", "corrections/ab.csv")
+    counts = {("monocyte", "kept"): 1}
+    before = Results(predictions={"resnet": base}, counts=counts)
+    after = Results(predictions={"resnet": head}, counts=counts, corrections=(change,))
+    picture = drawn(tmp_path / "page", before, after)["relabeled"]
+    assert [has_color(picture, color) for color in colors.values()] == [True, False, True]
+
+
+def test_cells_that_flipped_are_shown_where_their_pixels_are(tmp_path: Path) -> None:
+    base, head = predictions(wrong=[1, 2]), predictions(wrong=[2, 3])
+    colors = {head.images[1]: "#FA0A0A", head.images[2]: "#0AFA0A", head.images[3]: "#0A0AFA"}
+    page = tmp_path / "page"
+    pixels_here(page, colors)
     (picture,) = [
         picture
         for name, picture in drawn(page, results({"resnet": base}), results({"resnet": head})).items()

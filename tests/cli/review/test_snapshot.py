@@ -3,10 +3,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bloodcells.cli.review.snapshot import Pin, RunCheck, Training, read_snapshot
+from bloodcells.cli.review.snapshot import LabelChange, Pin, RunCheck, Training, read_snapshot
 from bloodcells.core.errors import InputError
 from bloodcells.core.files import write_csv, write_json
 from bloodcells.core.parameters import read_yaml
+from bloodcells.datasets.corrections import COLUMNS as CHANGE_COLUMNS
 from bloodcells.evaluation.checks import COLUMNS, Check, check_table
 from tests.cli.review import committed
 
@@ -22,6 +23,8 @@ def test_the_files_of_a_run_are_read(tree: Path) -> None:
     kept = tree / "locks" / "bccd"
     kept.mkdir(parents=True)
     (kept / "params.yaml").write_text("test_folds: [0, 1]\ntrain: {epochs: 2, none: {}}\n")
+    change = ("'=a.jpg", "monocyte", "drop", "AB", "2026-11-29", "'-", "corrections/ab.csv")
+    write_csv(tree / "plots" / "rendered" / "label_changes.csv", (*CHANGE_COLUMNS, "file"), [change])
     snapshot = read_snapshot(tree, "main")
     assert snapshot.models == ["resnet", "efficientnet", "alexnet"]
     assert snapshot.params["locks/bccd/params.yaml"] == {"test_folds": [0, 1], "train.epochs": 2, "train.none": {}}
@@ -31,6 +34,7 @@ def test_the_files_of_a_run_are_read(tree: Path) -> None:
     assert results.metrics["alexnet"]["accuracy"] == 0.9
     assert len(results.predictions["alexnet"].images) == committed.CELLS
     assert results.counts[("monocyte", "kept")] == committed.CELLS // 4
+    assert results.corrections == (LabelChange("=a.jpg", "monocyte", "drop", "AB", "-", "corrections/ab.csv"),)
     assert results.dropped == {(committed.image(500), "", "null: no label")}
     assert results.curves[0]["split"] == "train"
     assert set(results.files) >= {"plots/rendered/curves.csv", "metrics/rendered/alexnet.json"}

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from scipy.stats import binomtest
 
@@ -62,6 +64,16 @@ def test_relabeled_cells_are_left_out_and_counted() -> None:
     assert verdict.relabeled == 10
     assert verdict.judgment is Judgment.SAME
     assert verdict.compared and verdict.compared.cells == CELLS - 10
+    # the base predicts lymphocyte for these eosinophils; for the head, they are neutrophils, as it predicts
+    assert verdict.relabeled_correct == (0, 0, 10)
+    seen = predictions(wrong=range(3, 40, 4))  # it predicts eosinophil for neutrophils
+    (verdict,) = judge({"resnet": seen}, {"resnet": predictions(labels=dict.fromkeys(range(3, 40, 4), 0))})
+    assert verdict.relabeled_correct == (0, 10, 10)
+
+
+def test_models_of_other_classes_are_not_compared() -> None:
+    base, head = predictions(), replace(predictions(), classes=("basophil", *predictions().classes[1:]))
+    assert judgment(base, head) is Judgment.UNCOMPARABLE
 
 
 def test_models_that_are_new_removed_or_unreadable_and_their_order() -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from bloodcells.core.errors import InputError, run
 from bloodcells.core.files import read_csv, write_csv, write_text
 from bloodcells.core.parameters import StageParameters, read_parameters
+from bloodcells.datasets.corrections import UNSURE
 from bloodcells.datasets.labels import read_labels
 from bloodcells.datasets.record import read_record
 from bloodcells.datasets.source import is_published
@@ -48,6 +49,7 @@ def _checks(params: Parameters) -> list[Check]:
     dropped = read_csv(paths.chart("dropped"), ("reason",))
     files = (images / row["file"] for row in read_csv(paths.cells, ("file",)))
     alike = similarity(smear_thumbnails(files, record.images.range))
+    changes = read_csv(paths.chart("label_changes"), ("old", "new"))
     return [
         *data_checks.overlap(splits),
         *data_checks.folds(cells, splits),
@@ -59,6 +61,7 @@ def _checks(params: Parameters) -> list[Check]:
             Counter(cell.label for cell in cells),
             Counter(row["reason"].split(":")[0] for row in dropped),
             published.counts if published and is_published(published, paths.source) else None,
+            [(row["old"], row["new"]) for row in changes if row["new"] != UNSURE],
         ),
     ]
 

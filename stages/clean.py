@@ -12,9 +12,9 @@ from bloodcells.core.errors import InputError, run
 from bloodcells.core.files import atomic_folder, write_csv
 from bloodcells.core.parameters import StageParameters, read_parameters
 from bloodcells.datasets.corrections import COLUMNS as CHANGE_COLUMNS
-from bloodcells.datasets.corrections import apply_corrections, read_corrections
+from bloodcells.datasets.corrections import correct_labels, unused_corrections
 from bloodcells.datasets.labels import LabelRow, read_labels, resolve_classes
-from bloodcells.datasets.record import CORRECTIONS, Record, read_record, record_path
+from bloodcells.datasets.record import read_record, record_path
 from bloodcells.imaging.near_duplicates import near_duplicate_groups, smear_thumbnails
 from bloodcells.splits.folds import Indices, assign_folds, split_cells
 from bloodcells.splits.parameters import CleanParameters
@@ -38,8 +38,9 @@ def main() -> None:
     record = read_record(params.dataset)
     labeled, images = read_labels(record, paths.raw), record.images_folder(paths.raw)
     classes = resolve_classes(record, labeled)
-    labeled, changes = correct(labeled, record, record_path(params.dataset).parent, classes)
-    rows = [(row, reason_to_drop(row, classes, images)) for row in labeled]
+    folder = record_path(params.dataset).parent
+    corrected, changes = correct_labels(labeled, record, folder, classes)
+    rows = [(row, reason_to_drop(row, classes, images)) for row in corrected]
     kept = [row for row, reason in rows if reason is None]
     labels = [row.labels[0] for row in kept]
     absent = [label for label in classes if label not in labels]
@@ -52,10 +53,10 @@ def main() -> None:
     groups = near_duplicate_groups(thumbnails, clean.near_duplicate)
     folds = assign_folds(labels, groups, clean.n_splits, clean.seed)
 
-    published = Counter("double" if len(row.labels) > 1 else "".join(row.labels) or "null" for row, _ in rows)
+    published = Counter("double" if len(row.labels) > 1 else "".join(row.labels) or "null" for row in labeled)
     counts = [(label, "published", count) for label, count in sorted(published.items())]
     counts += [(label, "kept", labels.count(label)) for label in classes]
-    with atomic_folder(paths.splits) as folder:
+    with atomic_folder(paths.splits) as splits:
         for fold in range(clean.n_splits):
             split = split_cells(
                 labels,
@@ -69,7 +70,7 @@ def main() -> None:
             )
             parts = {"train": split.resampled, "validation": split.validation, "test": split.test}
             write_csv(
-                folder / paths.split(fold).name,
+                splits / paths.split(fold).name,
                 ("image", "label", "part"),
                 ((kept[i].cell, labels[i], part) for part, indices in parts.items() for i in indices),
             )
@@ -83,7 +84,11 @@ def main() -> None:
         ("line", "image", "labels", "reason"),
         ((row.line, row.cell, " + ".join(row.labels), reason) for row, reason in rows if reason is not None),
     )
-    write_csv(paths.chart("label_changes"), (*CHANGE_COLUMNS, "file"), changes)
+    write_csv(
+        paths.chart("label_changes"),
+        (*CHANGE_COLUMNS, "file"),
+        ((*one.row, one.file.relative_to(folder).as_posix()) for one in changes),
+    )
     write_csv(paths.chart("counts"), ("class", "step", "count"), counts)
     write_csv(
         paths.cells,
@@ -94,20 +99,11 @@ def main() -> None:
         ),
     )
     write_classes(paths.classes, classes)
-    _print_summary(classes, labels, rows, groups)
-
-
-def correct(
-    rows: list[LabelRow], record: Record, folder: Path, classes: tuple[str, ...]
-) -> tuple[list[LabelRow], list[tuple[str, ...]]]:
-    """Apply the corrections that the record names; return the rows, and each change with its file."""
-    named = {folder / file: file for file in record.corrections}
-    rows, changes = apply_corrections(rows, [one for path in named for one in read_corrections(path)], classes)
-    for path in sorted({*(folder / CORRECTIONS).glob("*.csv")} - named.keys()):
-        print(f"{path} is not applied: {folder / 'record.yaml'} does not name it under corrections")
+    for path in unused_corrections(record, folder):
+        print(f"{path} is not applied: the record does not name it under corrections")
     for one in changes:
-        print(f"{one.image}: {one.old or 'no label'} → {one.new} ({one.reader}, {named[one.file]})")
-    return rows, [(*one.row, named[one.file]) for one in changes]
+        print(f"{one.image}: {one.old or 'no label'} → {one.new} ({one.reader}, {one.file})")
+    _print_summary(classes, labels, rows, groups)
 
 
 def reason_to_drop(row: LabelRow, classes: tuple[str, ...], images: Path) -> str | None:

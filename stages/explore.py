@@ -12,8 +12,9 @@ from tqdm import tqdm
 from bloodcells.core.errors import InputError, run
 from bloodcells.core.files import atomic_folder, write_csv
 from bloodcells.core.parameters import ImageParameters, StageParameters, read_parameters
+from bloodcells.datasets.corrections import correct_labels
 from bloodcells.datasets.labels import read_labels, resolve_classes
-from bloodcells.datasets.record import read_record
+from bloodcells.datasets.record import DROP, read_record, record_path
 from bloodcells.imaging.cropping import crop_around, resize_crop
 from bloodcells.imaging.loading import open_rgb
 from bloodcells.imaging.localization import cell_point
@@ -58,10 +59,13 @@ def main() -> None:
 
 
 def read_crops(params: Parameters) -> Crops:
-    """Read all cells with one label, dropped ones included, and crop a square around each."""
+    """Read all cells with one label, and crop a square around each; only those that a reader dropped are left out."""
     record, raw = read_record(params.dataset), params.paths.raw
     labeled, images = read_labels(record, raw), record.images_folder(raw)
-    rows = [row for row in labeled if len(row.labels) == 1 and (images / row.image).is_file()]
+    classes = resolve_classes(record, labeled)
+    corrected, _ = correct_labels(labeled, record, record_path(params.dataset).parent, classes)
+    usable = [row for row in corrected if len(row.labels) == 1 and row.labels != (DROP,)]
+    rows = [row for row in usable if (images / row.image).is_file()]
     open_image = lru_cache(maxsize=1)(partial(open_rgb, range=record.images.range))  # it may show several cells
     crops: dict[str, list[tuple[str, Crop]]] = defaultdict(list)
     for row in tqdm(rows, desc="explore", unit="cell", disable=None):
@@ -72,7 +76,6 @@ def read_crops(params: Parameters) -> Crops:
         except InputError as error:
             raise InputError(f"{path}: {error}; take its row out of the label table") from None
         crops[row.labels[0]].append((row.cell, resize_crop(image, box, SIDE)))
-    classes = resolve_classes(record, labeled)
     return {label: crops[label] for label in (*classes, *sorted(crops.keys() - {*classes})) if label in crops}
 
 

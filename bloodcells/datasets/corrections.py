@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bloodcells.core.errors import InputError
 from bloodcells.datasets.labels import LabelRow
-from bloodcells.datasets.record import DROP, normalize_label
+from bloodcells.datasets.record import CORRECTIONS, DROP, Record, normalize_label
 from bloodcells.datasets.tables import read_table
 
 UNSURE = "unsure"
@@ -83,6 +83,23 @@ def read_corrections(path: Path) -> list[Correction]:
             raise InputError(f"{found.where}: {found.image} is already in line {rows[found.image].line}; keep one")
         rows[found.image] = found
     return list(rows.values())
+
+
+def correct_labels(
+    rows: Sequence[LabelRow], record: Record, folder: Path, classes: Sequence[str]
+) -> tuple[list[LabelRow], list[Correction]]:
+    """Apply the corrections that a record names; `folder` is that of the record. See `apply_corrections`.
+
+    Raises:
+        InputError: a file can't be read, or does not fit the labels or another file.
+    """
+    given = [one for file in record.corrections for one in read_corrections(folder / file)]
+    return apply_corrections(rows, given, classes)
+
+
+def unused_corrections(record: Record, folder: Path) -> list[Path]:
+    """Return the files in the folder of corrections that the record does not name."""
+    return sorted({*(folder / CORRECTIONS).glob("*.csv")} - {folder / file for file in record.corrections})
 
 
 def apply_corrections(

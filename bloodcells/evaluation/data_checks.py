@@ -175,7 +175,11 @@ def resampling(
 
 
 def counts(
-    n_rows: int, kept: Mapping[str, int], dropped: Mapping[str, int], published: Mapping[str, int] | None
+    n_rows: int,
+    kept: Mapping[str, int],
+    dropped: Mapping[str, int],
+    published: Mapping[str, int] | None,
+    changes: Sequence[tuple[str, str]] = (),
 ) -> list[Check]:
     """Compare kept cells and dropped rows with the label table.
 
@@ -184,12 +188,16 @@ def counts(
         kept: cells by class.
         dropped: rows by reason: "double", "null", or a class that is not learned.
         published: both, as published for this data set; None if the files are not the published ones.
+        changes: old and new labels that readers corrected; they are undone for the comparison.
     """
     remedy = "run `dvc repro -f clean`"
     lost = abs(n_rows - sum(kept.values()) - sum(dropped.values()))
     checks = [none_allowed("counts", "rows of the label table neither kept nor dropped", lost, remedy)]
     if published is not None:
-        found = {**kept, **dropped}
+        found = Counter(kept) + Counter(dropped)
+        for old, new in changes:
+            found[new] -= 1
+            found["double" if " + " in old else old or "null"] += 1
         unlike = sum(abs(published.get(name, 0) - found.get(name, 0)) for name in published.keys() | found.keys())
         checks.append(none_allowed("counts", "rows that differ from the published counts", unlike, remedy))
     return checks

@@ -7,6 +7,8 @@ from bloodcells.core.files import write_csv
 from bloodcells.core.geometry import Box
 from bloodcells.datasets.corrections import COLUMNS, Correction, apply_corrections, read_corrections
 from bloodcells.datasets.labels import LabelRow
+from bloodcells.datasets.record import CORRECTIONS, record_names
+from tests.support.project import ROOT
 from tests.support.smallset import CLASSES
 
 HEAD = ",".join(COLUMNS)
@@ -81,6 +83,12 @@ def test_a_malformed_file_is_an_error_with_its_line(tmp_path: Path, content: str
 def test_a_missing_file_is_an_error_with_its_remedy(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is missing: put it there, or take it out of the record"):
         read_corrections(tmp_path / "none.csv")
+
+
+def test_every_data_set_has_the_folder_that_the_pipeline_depends_on() -> None:
+    names = record_names(ROOT / "datasets")
+    assert names
+    assert all((ROOT / "datasets" / name / CORRECTIONS).is_dir() for name in names)
 
 
 # ---- applying

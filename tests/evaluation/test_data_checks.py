@@ -217,6 +217,10 @@ def test_other_counts_than_the_published_ones_fail_if_the_files_are_published() 
     found = data_checks.counts(rows, other, DROPPED, published=PUBLISHED | DROPPED)
     assert failed(found) == ["rows that differ from the published counts"]
     assert found[-1].value == 2
+    corrected = [("neutrophil", "monocyte")]
+    assert failed(data_checks.counts(rows, other, DROPPED, PUBLISHED | DROPPED, corrected)) == []
+    fewer, drop = {**PUBLISHED, "neutrophil": 205}, [("neutrophil", "drop")]
+    assert failed(data_checks.counts(rows, fewer, {**DROPPED, "drop": 1}, PUBLISHED | DROPPED, drop)) == []
 
 
 CHECKS = [

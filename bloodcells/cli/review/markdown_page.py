@@ -142,21 +142,22 @@ def _on_relabeled(verdicts: Sequence[Verdict]) -> list[str]:
     changed = [verdict for verdict in verdicts if verdict.relabeled]
     if not changed:
         return []
-    rows, gains = [], []
+    rows, gains, rises = [], [], False
     for one in changed:
         old, new, head = one.relabeled_correct
         rows.append([plain(one.model), *(f"{correct} of {one.relabeled}" for correct in (old, new, head))])
         cells = one.relabeled + (one.compared.cells if one.compared else 0)
+        rises = rises or new > old
         gains.append(f"{plain(one.model)} {points((new - old) / cells)}")
     most = max(one.relabeled for one in changed)
     return [
         paragraph(
-            f"Left out above: {counted(most, 'cell')} with another label than at the base. Of these are correct:"
+            f"Left out above: {counted(most, 'cell')} with another label than at the base. Correct among these:"
         ),
         table(["model", "base, old labels", "base, new labels", "head, new labels"], rows),
         paragraph(
-            f"With the new labels alone, the base's accuracy on the cells of both changes by {join(gains)} points. If "
-            "only labels that models contradict were read again, accuracy rises by construction."
+            f"With the new labels alone, the base's accuracy on the cells of both changes by {join(gains)} points."
+            + (" If only labels that models contradict were read again, it rises by construction." if rises else "")
         ),
     ]
 
@@ -218,7 +219,7 @@ def _of_data(data: DataChange) -> list[str]:
             cells = [[code(image), plain(labels), plain(reason)] for image, labels, reason in rows]
             block = _first(["image", "labels", "reason"], cells, names=3)
             blocks.append(folded(f"{counted(len(rows), 'row')} {what}", block))
-    for title, corrections in (("corrected now", data.corrections), ("no longer corrected", data.withdrawn)):
+    for title, corrections in (("corrected", data.corrections), ("no longer corrected", data.withdrawn)):
         blocks += _corrections(title, corrections)
     corrected = {one.image for one in (*data.corrections, *data.withdrawn)}
     if others := [one for one in data.relabeled if one.name not in corrected]:

@@ -173,6 +173,13 @@ def test_by_mouse_with_label_and_votes_in_view(page: Page, pages: dict[str, Path
     assert "1 cell whose label no model contradicts. You changed or dropped 0" in page.text("#summary")
 
 
+def test_a_browser_that_keeps_nothing_says_so(page: Page, pages: dict[str, Path]) -> None:
+    begin(page, pages["blind"])
+    page.value("Storage.prototype.setItem = () => { throw new Error('full') }")
+    page.press("1")
+    assert page.text("#status") == "This browser keeps nothing: save before you close the page. Cell 1: eosinophil."
+
+
 def test_twenty_classes_have_a_key_each(page: Page, tmp_path: Path) -> None:
     classes = [f"class {place}" for place in range(1, 21)]
     questions = [Question(f"{place}.jpg", "class 1", ()) for place in range(23)]

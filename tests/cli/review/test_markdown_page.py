@@ -224,7 +224,7 @@ def test_corrections_of_labels_are_listed_with_their_reader() -> None:
     page = page_of(DatasetReview("bccd", True, data=data))
     assert "**Changed**: bccd has 1 cell relabeled." in page
     text = section(page, "Data")
-    assert "1 label corrected now:\n\n| image " in text
+    assert "1 label corrected:\n\n| image " in text
     assert "| `<a>.jpg` | monocyte | neutrophil | AB     | lobes \\| three |" in text
     assert "Readers are unsure about 1 cell: `c.jpg`." in text
     assert "1 label no longer corrected:" in text

@@ -78,7 +78,7 @@ def main(arguments: argparse.Namespace) -> None:
     cells, classes = questions(
         paths, only=arguments.cells, limit=arguments.limit, controls=arguments.controls, order=order
     )
-    pictures = Pictures(paths, record.images_folder(paths.raw))
+    pictures = Pictures(paths, record)
     page, shown = relabel_page(dataset, record.title, classes, cells, pictures.draw, blind=arguments.blind)
     output: Path = arguments.output or Path("relabel", f"{dataset}.html")
     write_text(output, page)

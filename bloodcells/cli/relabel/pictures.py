@@ -2,15 +2,16 @@
 
 import base64
 import io
-from pathlib import Path
 
 from PIL import Image
 
 from bloodcells.core.errors import InputError
 from bloodcells.core.files import read_csv
 from bloodcells.core.geometry import Box
+from bloodcells.core.kept_cells import read_kept_cells
 from bloodcells.core.paths import DatasetPaths
 from bloodcells.core.prepared_cells import INDEX
+from bloodcells.datasets.record import Record
 from bloodcells.imaging.loading import open_rgb
 
 LARGEST, AROUND = 640, 480
@@ -20,42 +21,56 @@ LARGEST, AROUND = 640, 480
 class Pictures:
     """The photographs of a data set."""
 
-    def __init__(self, paths: DatasetPaths, images: Path) -> None:
+    def __init__(self, paths: DatasetPaths, record: Record) -> None:
         """Read where the cells are.
-
-        Args:
-            paths: of the data set.
-            images: the folder of its images.
 
         Raises:
             InputError: the cells have not been prepared.
         """
-        self._files = {row["image"]: images / row["file"] for row in read_csv(paths.cells, ("image", "file"))}
+        self._images, self._range = record.images_folder(paths.raw), record.images.range
+        self._cells = {cell.name: cell for cell in read_kept_cells(paths.cells)}
         self._squares = {
             row["image"]: (int(row["left"]), int(row["top"]), int(row["side"]))
             for row in read_csv(paths.pixels / INDEX, ("image", "left", "top", "side"))
         }
 
-    def draw(self, cell: str) -> dict[str, object]:
-        """Return the picture of a cell, and the image around it with the place of the cell in it (fractions of it).
+    def draw(self, name: str) -> dict[str, object]:
+        """Return what the page shows of a cell.
+
+        Returns:
+            `picture`: the part of the image that the networks see, and its `ratio` of width to height; `box`: the place
+            in it of a cell in a box; `around`: the whole image, empty if the picture is all of it; `place`: of the
+            picture in it. Places are left, top, right and bottom as fractions.
 
         Raises:
             InputError: the cell is not prepared, or its image can't be read.
         """
-        if cell not in self._squares or cell not in self._files:
-            raise InputError(f"{cell} is not among the prepared cells: run `dvc repro prepare`")
-        image = open_rgb(self._files[cell])
-        left, top, side = self._squares[cell]
-        box = Box(left, top, min(left + side, image.width), min(top + side, image.height))
-        picture = image.crop((box.left, box.top, box.right, box.bottom))
-        if picture.size == image.size:
-            return {"picture": _jpeg(picture, LARGEST), "around": "", "place": []}
-        corners = (box.left / image.width, box.top / image.height, box.right / image.width, box.bottom / image.height)
+        if name not in self._squares or name not in self._cells:
+            raise InputError(f"{name} is not among the prepared cells: run `dvc repro prepare`")
+        cell, (left, top, side) = self._cells[name], self._squares[name]
+        image = open_rgb(self._images / cell.file, range=self._range)
+        whole = Box(0, 0, *image.size)
+        part = Box(left, top, min(left + side, image.width), min(top + side, image.height))
+        picture = image.crop((part.left, part.top, part.right, part.bottom))
         return {
             "picture": _jpeg(picture, LARGEST),
-            "around": _jpeg(image, AROUND),
-            "place": [round(corner, 4) for corner in corners],
+            "ratio": round(picture.width / picture.height, 4),
+            "box": _within(cell.box, part) if cell.box else [],
+            "around": "" if part == whole else _jpeg(image, AROUND),
+            "place": _within(part, whole),
         }
+
+
+def _within(inner: Box, outer: Box) -> list[float]:
+    """Return the edges of a box as fractions of another; what lies outside it is cut off."""
+    width, height = outer.right - outer.left, outer.bottom - outer.top
+    edges = (
+        (inner.left - outer.left) / width,
+        (inner.top - outer.top) / height,
+        (inner.right - outer.left) / width,
+        (inner.bottom - outer.top) / height,
+    )
+    return [round(min(max(edge, 0.0), 1.0), 4) for edge in edges]
 
 
 def _jpeg(picture: Image.Image, longest: int) -> str:

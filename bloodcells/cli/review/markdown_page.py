@@ -151,9 +151,7 @@ def _on_relabeled(verdicts: Sequence[Verdict]) -> list[str]:
         gains.append(f"{plain(one.model)} {points((new - old) / cells)}")
     most = max(one.relabeled for one in changed)
     return [
-        paragraph(
-            f"Left out above: {counted(most, 'cell')} with another label than at the base. Correct among these:"
-        ),
+        paragraph(f"Left out above: {counted(most, 'cell')} with another label than at the base. Correct among these:"),
         table(["model", "base, old labels", "base, new labels", "head, new labels"], rows),
         paragraph(
             f"With the new labels alone, the base's accuracy on the cells of both changes by {join(gains)} points."

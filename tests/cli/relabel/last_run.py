@@ -59,7 +59,9 @@ def make(folder: Path) -> Path:
         write_predictions(folder / PATHS.predictions(model), p)
     write_table(folder / PATHS.table("label_issues"), label_issues(models, DUPLICATES))
     write_classes(folder / PATHS.classes, CLASSES)
-    write_csv(folder / PATHS.cells, ("image", "file"), [(cell, cell) for cell in CELLS])
+    boxes = {CELLS[1]: (30, 15, 50, 75)}  # it is partly outside the crop
+    where = ("image", "file", "left", "top", "right", "bottom")
+    write_csv(folder / PATHS.cells, where, [(cell, cell, *boxes.get(cell, [None] * 4)) for cell in CELLS])
     squares = [(cell, 20 + place, 10, 40, 120, 90, 30) for place, cell in enumerate(CELLS)]
     squares[3] = (CELLS[3], 0, 0, 120, 120, 90, 30)  # the whole image, as with `image.input: full`
     columns = ("image", "left", "top", "side", "width", "height", "stain")

@@ -45,6 +45,8 @@ def test_the_doubtful_cells_come_with_label_votes_and_near_duplicate() -> None:
     assert first["votes"] == [[model, predicted, 0.8] for model, predicted in votes.items()]
     assert first["duplicate"] is None
     assert first["place"] == pytest.approx([20 / 120, 10 / 90, 60 / 120, 50 / 90], abs=1e-4)
+    assert (first["ratio"], first["box"]) == (1, [])
+    assert data["cells"][1]["box"] == pytest.approx([9 / 40, 5 / 40, 29 / 40, 1], abs=1e-4)
     assert (last["duplicate"]["cell"], last["duplicate"]["label"]) == (CELLS[4], "neutrophil")
 
 
@@ -76,6 +78,7 @@ def test_cells_that_a_table_names(folder: Path) -> None:
     assert cells("--cells", "disagreements.csv") == [CELLS[1], CELLS[3]]
     (whole,) = (one for one in content("--cells", "disagreements.csv")["cells"] if one["cell"] == CELLS[3])
     assert whole["around"] == ""  # it is the whole image
+    assert whole["ratio"] == round(120 / 90, 4)
     write_csv(folder / "other.csv", ("image",), [("dd.jpg",)])
     assert "'dd.jpg' is not among the tested cells (did you mean d.jpg?)" in error_of(
         lambda: main(["relabel", "--cells", "other.csv"])

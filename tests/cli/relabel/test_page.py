@@ -184,7 +184,12 @@ def test_twenty_classes_have_a_key_each(page: Page, tmp_path: Path) -> None:
     classes = [f"class {place}" for place in range(1, 21)]
     questions = [Question(f"{place}.jpg", "class 1", ()) for place in range(23)]
     html, _ = relabel_page(
-        "lab", "Lab", classes, questions, lambda cell: {"picture": PIXEL, "around": "", "place": []}, blind=True
+        "lab",
+        "Lab",
+        classes,
+        questions,
+        lambda cell: {"picture": PIXEL, "ratio": 1, "box": [], "around": ""},
+        blind=True,
     )
     path = tmp_path / "page.html"
     path.write_text(html, encoding="utf-8")

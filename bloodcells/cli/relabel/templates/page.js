@@ -222,13 +222,12 @@ function ask(one, entry) {
   const open = !data.blind || isRead(entry);
   $("picture").src = one.picture;
   $("picture").alt = `Cell ${state.at + 1} of ${cells.length}`;
+  $("cell").style.setProperty("--ratio", one.ratio);
+  frame($("box"), one.box);
   $("around-figure").hidden = !one.around;
   if (one.around) {
-    const [left, top, right, bottom] = one.place.map((fraction) => 100 * fraction);
     $("around").src = one.around;
-    Object.assign($("place").style, {
-      left: `${left}%`, top: `${top}%`, width: `${right - left}%`, height: `${bottom - top}%`,
-    });
+    frame($("place"), one.place);
   }
   $("duplicate-figure").hidden = !one.duplicate;
   if (one.duplicate) {
@@ -244,6 +243,13 @@ function ask(one, entry) {
   $("note").value = entry.note;
   $("back").disabled = state.at === 0;
   $("undo").disabled = !state.history.length;
+}
+
+function frame(box, edges) {
+  const [left, top, right, bottom] = edges.map((fraction) => 100 * fraction);
+  const size = { left: `${left}%`, top: `${top}%`, width: `${right - left}%`, height: `${bottom - top}%` };
+  Object.assign(box.style, size);
+  box.hidden = !edges.length;
 }
 
 function known(one) {

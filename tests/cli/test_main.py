@@ -27,8 +27,8 @@ def test_help_imports_no_heavy_library(words: list[str]) -> None:
 def test_all_commands_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
-    text = capsys.readouterr().out
-    assert all(f"    {name} " in text for name in COMMANDS)
+    first = {line.split()[0] for line in capsys.readouterr().out.splitlines() if line.startswith("    ")}
+    assert first >= COMMANDS.keys()
 
 
 @pytest.mark.parametrize("words", [[], ["predicct"], ["predict"], ["predict", ""]])

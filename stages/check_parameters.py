@@ -10,7 +10,7 @@ from bloodcells.cli.review.parameters import ReviewParameters
 from bloodcells.core.errors import InputError, run
 from bloodcells.core.files import write_text
 from bloodcells.core.parameters import ImageParameters, Name, StageParameters, TestFolds, read_parameters
-from bloodcells.datasets.record import read_record
+from bloodcells.datasets.record import CORRECTIONS, read_record, record_path
 from bloodcells.datasets.synthetic.parameters import SyntheticParameters
 from bloodcells.evaluation.parameters import CompareParameters
 from bloodcells.inference.parameters import EvaluateParameters
@@ -48,6 +48,9 @@ def main() -> None:
     argparse.ArgumentParser(prog="python -m stages.check_parameters", description=__doc__).parse_args()
     params = read_parameters(Parameters)
     read_record(params.dataset)
+    corrections = record_path(params.dataset).parent / CORRECTIONS
+    if not corrections.is_dir():
+        raise InputError(f"{corrections} is missing: make this folder, with a README.md, so that git keeps it")
     for name, model in params.models.items():
         if model.weights not in ("none", "imagenet") and not Path(model.weights).is_file():
             raise InputError(f"params.yaml: models.{name}.weights: {model.weights} is not none, imagenet, or a file")

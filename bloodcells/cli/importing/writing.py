@@ -13,9 +13,16 @@ from bloodcells.core.files import atomic_folder, write_text
 from bloodcells.core.parameters import read_yaml
 from bloodcells.datasets.labels import read_labels
 from bloodcells.datasets.layout import copy_files
-from bloodcells.datasets.record import RECORDS, read_record, record_path
+from bloodcells.datasets.record import CORRECTIONS, RECORDS, read_record, record_path
 
 SOURCE = "source"
+
+_CORRECTIONS = """\
+# Corrections of labels
+
+Files that readers saved in the page of `bloodcells relabel`. Those that `../record.yaml` names under `corrections` are
+applied. The pipeline depends on this folder.
+"""
 
 _KEPT = ("title", "license", "citation")  # what only a person knows
 
@@ -57,6 +64,8 @@ def write_data_set(name: str, title: str, plan: Plan, records: Path = RECORDS) -
             shutil.copytree(target, folder, symlinks=True, dirs_exist_ok=True, ignore=others)
         copy_files(plan.files, folder / SOURCE)
         write_text(folder / ".gitignore", f"/{SOURCE}\n")  # as `dvc add` does: no image gets into git before it
+        if not (folder / CORRECTIONS).exists():
+            write_text(folder / CORRECTIONS / "README.md", _CORRECTIONS)
         write_text(folder / "record.yaml", format_record(name, content, plan.reasons))
         read_labels(read_record(name, folder.parent), folder / SOURCE)  # the very files that the pipeline will read
 

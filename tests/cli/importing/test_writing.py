@@ -52,6 +52,15 @@ def test_the_images_are_kept_out_of_git(tmp_path: Path) -> None:
     assert (tmp_path / "datasets" / "lab" / ".gitignore").read_text() == "/source\n"
 
 
+def test_there_is_a_folder_for_corrections_which_an_import_does_not_touch_again(tmp_path: Path) -> None:
+    made = plan(laboratory(tmp_path / "lab"))
+    write_data_set("lab", "Lab", made, tmp_path / "datasets")
+    (readme,) = (tmp_path / "datasets" / "lab" / "corrections").iterdir()
+    readme.write_text("ours")
+    write_data_set("lab", "Lab", made, tmp_path / "datasets")
+    assert readme.read_text() == "ours"
+
+
 def test_what_a_person_wrote_stays_if_a_data_set_is_replaced(tmp_path: Path) -> None:
     records = tmp_path / "datasets"
     made = plan(laboratory(tmp_path / "lab"))
@@ -59,7 +68,6 @@ def test_what_a_person_wrote_stays_if_a_data_set_is_replaced(tmp_path: Path) -> 
     path = records / "lab" / "record.yaml"
     text = path.read_text().replace("title: Lab", "title: Ours").replace("not known", "CC0")
     path.write_text(text + "corrections: [corrections/ab.csv]\n")
-    (records / "lab" / "corrections").mkdir()
     (records / "lab" / "corrections" / "ab.csv").write_text("image,old,new\n")
     (records / "lab" / "source" / "left.png").touch()
     write_data_set("lab", "Lab", made, records)

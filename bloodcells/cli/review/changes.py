@@ -53,9 +53,11 @@ def parameter_changes(
     }
 
 
-def pin_changes(base: Pin | None, head: Pin | None) -> list[Change]:
-    """Return what differs between two pins of the real data."""
-    return changed(vars(base) if base else {}, vars(head) if head else {})
+def pin_changes(base: Mapping[str, Pin], head: Mapping[str, Pin]) -> dict[str, list[Change]]:
+    """Return for each file that pins data, and differs, what differs."""
+    values = [{file: vars(pin) for file, pin in pins.items()} for pins in (base, head)]
+    found = {file: changed(values[0].get(file, {}), values[1].get(file, {})) for file in sorted({*base, *head})}
+    return {file: changes for file, changes in found.items() if changes}
 
 
 @dataclass(frozen=True)

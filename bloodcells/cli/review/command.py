@@ -96,7 +96,7 @@ def main(arguments: argparse.Namespace) -> None:
             datasets = compare(before, after, by.resamples, by.seed)
             code = code_changes(changed_lines(*trees), after.stages)
         parameters = parameter_changes(before.params, after.params)
-        review = Review(base, head, datasets, parameters, pin_changes(before.pin, after.pin), code, locks.result())
+        review = Review(base, head, datasets, parameters, pin_changes(before.pins, after.pins), code, locks.result())
     review = replace(review, failures=failures(review, least, arguments.fail_if))
     if arguments.pictures:
         from bloodcells.cli.review.pictures import draw  # noqa: PLC0415 (only if requested)

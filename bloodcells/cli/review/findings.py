@@ -75,7 +75,7 @@ class Review:
         base, head: the revisions.
         datasets: findings by data set.
         parameters: by file, the values that differ.
-        pin: how the pin of the real data differs.
+        pins: how the pins of the data differ, by their file.
         code: code files that differ.
         locks: how the lock files relate to the head.
         failures: why the check fails; empty if it passes.
@@ -85,7 +85,7 @@ class Review:
     head: Revision
     datasets: Sequence[DatasetReview]
     parameters: Mapping[str, Sequence[Change]]
-    pin: Sequence[Change]
+    pins: Mapping[str, Sequence[Change]]
     code: Sequence[CodeChange]
     locks: Sequence[LockStatus]
     failures: Sequence[str] = ()

@@ -193,7 +193,9 @@ def _parameters(by_file: Mapping[str, Sequence[Change]]) -> list[str]:
 
 
 def _data(review: Review) -> list[str]:
-    blocks = ["The pin of the real data in `data.dvc` changed:", _changes("pin", review.pin)] if review.pin else []
+    blocks: list[str] = []
+    for file, pinned in review.pins.items():
+        blocks += [f"The pin in {code(file)} changed:", _changes("pin", pinned)]
     for one in review.datasets:
         changes = _of_data(one.data)
         blocks += [f"**{plain(one.name)}**:", *changes] if changes else []

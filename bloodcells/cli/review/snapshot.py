@@ -20,7 +20,7 @@ _Content = TypeVar("_Content")
 
 @dataclass(frozen=True)
 class Pin:
-    """What `data.dvc` pins: the hash of the real data, the number of files, and their size in bytes."""
+    """What a `.dvc` file pins: the hash of the data, the number of files, and their size in bytes."""
 
     md5: str
     files: int
@@ -91,13 +91,13 @@ class Snapshot:
 
     Attributes:
         params: for each parameter file, by its path, the values by their dotted keys.
-        pin: None if there is no `data.dvc`.
+        pins: of the data sets, by the path of the `.dvc` file.
         results: by data set.
         stages: for each stage of `dvc.yaml` the paths that it depends on.
     """
 
     params: Mapping[str, Mapping[str, Any]]
-    pin: Pin | None
+    pins: Mapping[str, Pin]
     results: Mapping[str, Results]
     stages: Mapping[str, tuple[str, ...]]
 
@@ -121,9 +121,10 @@ def read_snapshot(tree: Path, name: str) -> Snapshot:
     try:
         folders = {path.name for parent in ("metrics", "plots") for path in (tree / parent).glob("*") if path.is_dir()}
         files = [tree / "params.yaml", *sorted(tree.glob("locks/*/params.yaml"))]
+        pinned = [tree / "data.dvc", *sorted(tree.glob("datasets/*/source.dvc"))]
         return Snapshot(
             {str(path.relative_to(tree)): _flat(_yaml(path)) for path in files if path.exists()},
-            _pin(tree / "data.dvc"),
+            {str(path.relative_to(tree)): pin for path in pinned if (pin := _pin(path))},
             {folder: _of_models(_results(tree, folder, name), _models(tree, folder)) for folder in sorted(folders)},
             _stages(_yaml(tree / "dvc.yaml")),
         )

@@ -106,7 +106,7 @@ def _parameters(by_file: Mapping[str, Sequence[Change]]) -> list[str]:
 
 
 def _data(review: Review) -> list[str]:
-    texts = ["the pin of the real data"] if review.pin else []
+    texts = [f"the pin {code(file)}" for file in review.pins]
     for one in review.datasets:
         parts = [
             f"{does} {join(amounts)}"

@@ -48,9 +48,12 @@ def test_an_added_key_is_not_an_added_file() -> None:
 
 
 def test_pins() -> None:
-    assert pin_changes(Pin("a", 1, 10), Pin("b", 1, 12)) == [Change("md5", "a", "b"), Change("size", 10, 12)]
-    assert pin_changes(Pin("a", 1, 10), Pin("a", 1, 10)) == []
-    assert [change.before for change in pin_changes(None, Pin("a", 1, 10))] == [ABSENT] * 3
+    base, lab = {"data.dvc": Pin("a", 1, 10)}, "datasets/lab/source.dvc"
+    changes = [Change("md5", "a", "b"), Change("size", 10, 12)]
+    assert pin_changes(base, {"data.dvc": Pin("b", 1, 12)}) == {"data.dvc": changes}
+    assert pin_changes(base, base) == {}
+    new = pin_changes(base, base | {lab: Pin("a", 1, 10)})
+    assert [change.before for change in new[lab]] == [ABSENT] * 3
 
 
 def test_added_removed_and_relabeled_cells() -> None:

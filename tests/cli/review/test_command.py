@@ -104,7 +104,7 @@ def test_a_change_of_the_data(repository: Path) -> None:
     page, _ = review()
     assert first(page) == "**rendered**: resnet, efficientnet and alexnet = same predictions."
     text = " ".join(page.split())
-    assert "the pin of the real data; rendered is tested on 20 cells more and has 1 cell relabeled and 4" in text
+    assert "the pin `data.dvc`; rendered is tested on 20 cells more and has 1 cell relabeled and 4" in text
     assert "on the 79 cells that both predicted" in page
     assert f"`{image(99)}`" in page
 

@@ -27,13 +27,13 @@ HEADINGS = [
     "Pictures",
 ]
 BASE, HEAD = Revision("main", "a" * 40), Revision("working tree", "b" * 40, edited=True)
-EMPTY = Review(BASE, HEAD, [], {}, [], [], [])
+EMPTY = Review(BASE, HEAD, [], {}, {}, [], [])
 
 
 def found(base: dict[str, Predictions], head: dict[str, Predictions], **more: object) -> DatasetReview:
     """Return the findings about a data set with only these predictions."""
     snapshots = [
-        Snapshot({}, None, {"bccd": Results(figures, one, files=hashes(one))}, {})
+        Snapshot({}, {}, {"bccd": Results(figures, one, files=hashes(one))}, {})
         for one in (base, head)
         for figures in ({model: headline(p) for model, p in one.items()},)
     ]
@@ -190,9 +190,9 @@ def test_an_added_model_is_shown_by_its_parameters() -> None:
 
 def test_added_removed_and_relabeled_cells() -> None:
     one = found({"a": predictions(numbers=range(10))}, {"a": predictions(numbers=range(1, 13), labels={4: 3}, fold=1)})
-    page = page_of(one, pin=[Change("md5", "1.dir", "2.dir")])
+    page = page_of(one, pins={"data.dvc": [Change("md5", "1.dir", "2.dir")]})
     assert (
-        "the pin of the real data; bccd is tested on 3 cells more and 1 cell fewer and has 1 cell relabeled and "
+        "the pin `data.dvc`; bccd is tested on 3 cells more and 1 cell fewer and has 1 cell relabeled and "
         "9 cells in another fold."
     ) in page.replace("\n  ", " ")
     text = section(page, "Data")
@@ -371,7 +371,7 @@ def test_missing_checks_fail() -> None:
         (Results(), Results(), ""),
         (Results(), passed, ""),
     ):
-        before, after = (Snapshot({}, None, {"bccd": results}, {}) for results in (base, head))
+        before, after = (Snapshot({}, {}, {"bccd": results}, {}) for results in (base, head))
         one = compare(before, after, resamples=500, seed=1)
         review = replace(EMPTY, datasets=one)
         assert failures(review, 0.8, ()) == []

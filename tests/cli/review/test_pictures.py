@@ -28,7 +28,7 @@ def curves(models: tuple[str, ...], loss: float) -> tuple[dict[str, str], ...]:
 
 def drawn(folder: Path, base: Results, head: Results) -> dict[str, Image.Image]:
     """Return each picture by the end of its name."""
-    snapshots = [Snapshot({}, None, {"bccd": results}, {}) for results in (base, head)]
+    snapshots = [Snapshot({}, {}, {"bccd": results}, {}) for results in (base, head)]
     (one,) = compare(snapshots[0], snapshots[1], resamples=200, seed=1)
     root = folder.parent / f"{folder.name}-root"
     (root / ".dvc").mkdir(parents=True, exist_ok=True)

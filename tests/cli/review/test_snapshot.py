@@ -28,7 +28,7 @@ def test_the_files_of_a_run_are_read(tree: Path) -> None:
     snapshot = read_snapshot(tree, "main")
     assert snapshot.models == ["resnet", "efficientnet", "alexnet"]
     assert snapshot.params["locks/bccd/params.yaml"] == {"test_folds": [0, 1], "train.epochs": 2, "train.none": {}}
-    assert snapshot.pin == Pin("1.dir", 2, 10)
+    assert snapshot.pins == {"data.dvc": Pin("1.dir", 2, 10)}
     assert snapshot.stages == {"evaluate": ("stages/evaluate.py", "bloodcells/evaluation")}
     results = snapshot.of("rendered")
     assert results.metrics["alexnet"]["accuracy"] == 0.9
@@ -83,7 +83,7 @@ def test_the_training_of_each_network_is_read(tree: Path, folder: str) -> None:
 
 def test_a_first_commit_has_nothing_yet(tmp_path: Path) -> None:
     snapshot = read_snapshot(tmp_path, "main")
-    assert (snapshot.params, snapshot.pin, snapshot.results, snapshot.stages, snapshot.models) == ({}, None, {}, {}, [])
+    assert (snapshot.params, snapshot.pins, snapshot.results, snapshot.stages, snapshot.models) == ({}, {}, {}, {}, [])
 
 
 @pytest.mark.parametrize(

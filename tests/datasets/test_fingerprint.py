@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bloodcells.datasets.records import BCCD_CHECKSUMS
 
 from bloodcells.core.errors import InputError
 from bloodcells.datasets.fingerprint import (
@@ -17,6 +16,7 @@ from bloodcells.datasets.fingerprint import (
 )
 
 ROOT = Path(__file__).parents[2]
+CHECKSUMS = ROOT / "datasets" / "bccd" / "source" / "files.md5"
 PUBLISHED = "5509ad5d0a27f562a049d08381f3a988.dir"
 
 # `dvc add` of DVC 3.67.1 gave this hash, this size and this object for these files.
@@ -57,7 +57,7 @@ def test_checksums_are_read_from_dvcs_cache(tmp_path: Path) -> None:
 
 
 def test_the_committed_checksums_are_those_of_the_published_set() -> None:
-    checksums = read_checksums(ROOT / BCCD_CHECKSUMS)
+    checksums = read_checksums(CHECKSUMS)
     assert checksums is not None
     assert checksums.fingerprint() == PUBLISHED
     assert len(checksums.md5s) == 710
@@ -136,6 +136,6 @@ def test_the_published_set_has_the_published_fingerprint() -> None:
     paths = [Path(parent, name) for parent, _, names in os.walk(folder) for name in names]
     checksums = hash_files({path.relative_to(folder).as_posix(): path for path in paths})
     assert (checksums.fingerprint(), checksums.size) == (PUBLISHED, 8703096)
-    committed = read_checksums(ROOT / BCCD_CHECKSUMS)
+    committed = read_checksums(CHECKSUMS)
     assert committed is not None
     assert json.dumps(committed.md5s, sort_keys=True) == json.dumps(checksums.md5s, sort_keys=True)

@@ -1,11 +1,11 @@
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bloodcells.core.errors import InputError
+from bloodcells.datasets.record import PublishedResult
 from bloodcells.evaluation.comparison import (
     Entry,
     Pair,
@@ -16,14 +16,13 @@ from bloodcells.evaluation.comparison import (
     interval_table,
     pair_table,
     pairs,
-    read_published,
+    published_entries,
     resample,
 )
 from bloodcells.evaluation.intervals import wilson
 from bloodcells.evaluation.metrics import class_scores, headline
 from bloodcells.inference.predictions import Predictions
-
-RECORDS = Path(__file__).parents[2] / "datasets"
+from tests.support.smallset import CLASSES
 
 
 def ten_cells(correct: int) -> Predictions:
@@ -31,7 +30,7 @@ def ten_cells(correct: int) -> Predictions:
     actual = np.array([3] * 6 + [0] * 4)
     predicted = np.where(np.arange(10) < correct, actual, 3 - actual)
     images = [f"{i}.jpg" for i in range(10)]
-    return Predictions.from_probabilities(images, np.arange(10) % 2, actual, np.eye(4)[predicted])
+    return Predictions.from_probabilities(images, np.arange(10) % 2, actual, np.eye(4)[predicted], CLASSES)
 
 
 def test_models_come_first_then_the_majority_class_then_published_results() -> None:
@@ -50,23 +49,11 @@ def test_the_majority_class_is_the_one_that_is_named() -> None:
     assert compare({"resnet": ten_cells(9)}, "eosinophil")[1].correct == 4
 
 
-def test_published_results_are_those_that_the_original_report_prints() -> None:
-    entries = read_published(RECORDS / "bccd" / "published_results.csv")
-    assert [(entry.correct, entry.cells, round(entry.accuracy, 3)) for entry in entries] == [
-        (28, 35, 0.8),
-        (32, 35, 0.914),
-        (6, 35, 0.171),
-    ]
-    assert read_published(RECORDS / "rendered" / "published_results.csv") == []
-
-
-def test_a_published_number_that_is_not_one_is_named_with_its_line(tmp_path: Path) -> None:
-    path = tmp_path / "published_results.csv"
-    path.write_text("model,correct,cells,mean_sensitivity,mean_specificity\nresnet,28,35,0.9,0.9\nalexnet,6,,0.2,0.7\n")
-    with pytest.raises(InputError, match=r"published_results\.csv, line 3"):
-        read_published(path)
-    with pytest.raises(InputError, match=r"other\.csv is missing"):
-        read_published(tmp_path / "other.csv")
+def test_a_published_result_has_its_accuracy_and_its_means() -> None:
+    result = PublishedResult(model="report", correct=28, cells=35, mean_sensitivity=0.92, mean_specificity=0.94)
+    (entry,) = published_entries([result])
+    assert entry == Entry("report", "published", 28, 35, 0.92, 0.94)
+    assert entry.accuracy == 0.8
 
 
 def test_the_accuracy_table_has_intervals_and_unrounded_numbers() -> None:
@@ -110,7 +97,7 @@ def twenty_cells(correct: str) -> Predictions:
     actual = np.array([3] * 8 + [0] * 6 + [1] * (len(correct) - 14))
     predicted = np.where([mark == "1" for mark in correct], actual, 2)
     images = [f"{i}.jpg" for i in range(len(correct))]
-    return Predictions.from_probabilities(images, np.zeros(len(correct)), actual, np.eye(4)[predicted])
+    return Predictions.from_probabilities(images, np.zeros(len(correct)), actual, np.eye(4)[predicted], CLASSES)
 
 
 MODELS = {

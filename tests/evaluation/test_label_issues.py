@@ -6,6 +6,7 @@ import pytest
 from bloodcells.core.errors import InputError
 from bloodcells.evaluation.label_issues import contradicting_duplicates, label_issues
 from bloodcells.inference.predictions import Predictions
+from tests.support.smallset import CLASSES
 
 SHIFT = 1  # a planted label is the next class after the true one
 
@@ -21,7 +22,7 @@ def mislabeled() -> tuple[Predictions, list[int]]:
     wrong = random.choice(60, 9, replace=False)
     labels[wrong] = (labels[wrong] + SHIFT) % 4
     images = [f"{i}.jpg" for i in range(60)]
-    p = Predictions.from_probabilities(images, np.arange(60) % 5, labels, probabilities)
+    p = Predictions.from_probabilities(images, np.arange(60) % 5, labels, probabilities, CLASSES)
     return p, sorted(wrong.tolist())
 
 
@@ -32,7 +33,7 @@ def test_planted_wrong_labels_come_first_with_the_true_class() -> None:
     for name in ("one", "two", "three"):  # each with probabilities of its own
         probabilities = p.probabilities + random.uniform(0, 0.3, p.probabilities.shape)
         probabilities /= probabilities.sum(axis=1, keepdims=True)
-        models[name] = Predictions.from_probabilities(p.images, p.folds, p.actual, probabilities)
+        models[name] = Predictions.from_probabilities(p.images, p.folds, p.actual, probabilities, CLASSES)
     first = label_issues(models, {}).head(len(wrong))
     assert sorted(int(image.removesuffix(".jpg")) for image in first["image"]) == wrong
     assert first["rank"].tolist() == list(range(1, 10))
@@ -78,7 +79,7 @@ def test_models_that_flag_a_label_by_confident_learning_are_counted() -> None:
 
 def test_a_class_without_cells_is_never_the_confident_one() -> None:
     probabilities = [[0.4, 0.6, 0, 0], [0.9, 0.1, 0, 0], [0, 0, 0.9, 0.1]]
-    p = Predictions.from_probabilities(["a", "b", "c"], [0] * 3, [0, 0, 2], probabilities)
+    p = Predictions.from_probabilities(["a", "b", "c"], [0] * 3, [0, 0, 2], probabilities, CLASSES)
     found = label_issues({"one": p}, {})
     assert (found["image"].tolist(), found["n_models_flagging"].tolist()) == (["a"], [0])
     alone = label_issues({"one": p.select(np.arange(2))}, {})  # one class only
@@ -98,7 +99,7 @@ def three_models() -> dict[str, Predictions]:
     count = np.zeros(len(PROBABILITIES))
     return {
         name: Predictions.from_probabilities(
-            [*PROBABILITIES], count, count, [rows[i] for rows in PROBABILITIES.values()]
+            [*PROBABILITIES], count, count, [rows[i] for rows in PROBABILITIES.values()], CLASSES
         )
         for i, name in enumerate(("one", "two", "three"))
     }
@@ -130,7 +131,7 @@ def test_a_cell_with_two_labels_is_listed_even_if_no_model_contradicts_it() -> N
 
 
 def test_contradicting_duplicates_are_similar_and_labeled_differently() -> None:
-    p = Predictions.from_probabilities(["a", "b", "c", "d"], [0] * 4, [0, 1, 0, 2], np.full((4, 4), 0.25))
+    p = Predictions.from_probabilities(["a", "b", "c", "d"], [0] * 4, [0, 1, 0, 2], np.full((4, 4), 0.25), CLASSES)
     similarity = np.eye(4, dtype=np.float32)
     for one, other, value in ((0, 1, 0.8), (0, 2, 0.99), (0, 3, 0.9), (1, 2, 0.7)):
         similarity[one, other] = similarity[other, one] = value

@@ -19,7 +19,9 @@ def from_matrix(matrix: NDArray[np.int64]) -> Predictions:
     pairs = [(row, column) for row, column in product(range(4), repeat=2) for _ in range(matrix[row, column])]
     probabilities = [np.full(4, 0.1) + 0.6 * np.eye(4)[column] for _, column in pairs]
     images = [f"{number}.jpg" for number in range(len(pairs))]
-    return Predictions.from_probabilities(images, np.zeros(len(pairs)), [row for row, _ in pairs], probabilities)
+    return Predictions.from_probabilities(
+        images, np.zeros(len(pairs)), [row for row, _ in pairs], probabilities, CLASSES
+    )
 
 
 def test_the_confusion_matrix_has_a_row_per_actual_class() -> None:
@@ -74,7 +76,7 @@ def test_roc_curve_and_auc_belong_to_the_probability_of_the_class(digits: int) -
     probabilities = random.dirichlet(np.ones(4), 80) + 0.3 * np.eye(4)[actual]
     rounded = (probabilities / probabilities.sum(axis=1, keepdims=True)).round(digits)
     rounded[:, 3] = 1 - rounded[:, :3].sum(axis=1)
-    p = Predictions.from_probabilities([str(i) for i in range(80)], np.zeros(80), actual, rounded.clip(0, 1))
+    p = Predictions.from_probabilities([str(i) for i in range(80)], np.zeros(80), actual, rounded.clip(0, 1), CLASSES)
     scores, curves = class_scores(p).set_index("class"), roc_curves(p)
     for label, name in enumerate(CLASSES):
         of_class, of_others = (p.probabilities[actual == label, label], p.probabilities[actual != label, label])

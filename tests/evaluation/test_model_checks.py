@@ -25,7 +25,7 @@ def of_classes(actual: np.ndarray, classes: np.ndarray) -> Predictions:
     probabilities = np.full((len(actual), 4), 0.1)
     probabilities[np.arange(len(actual)), classes] = 0.7
     images = [f"{i}.jpg" for i in range(len(actual))]
-    return Predictions.from_probabilities(images, np.zeros(len(actual)), actual, probabilities)
+    return Predictions.from_probabilities(images, np.zeros(len(actual)), actual, probabilities, CLASSES)
 
 
 def test_probabilities_that_change_when_computed_again_fail() -> None:
@@ -39,9 +39,9 @@ def test_probabilities_that_change_when_computed_again_fail() -> None:
 
 
 def test_classes_in_another_order_fail() -> None:
-    (same,) = model_checks.class_order([CLASSES, list(CLASSES)])
+    (same,) = model_checks.class_order([CLASSES, list(CLASSES)], CLASSES)
     assert same.passed
-    (other,) = model_checks.class_order([CLASSES, CLASSES[::-1]])
+    (other,) = model_checks.class_order([CLASSES, CLASSES[::-1]], CLASSES)
     assert (other.value, other.passed) == (1, False)
 
 
@@ -72,7 +72,9 @@ def test_chance_with_few_cells_is_not_a_permutation() -> None:
     alarms = 0
     for seed in range(300):
         probabilities = np.random.default_rng(seed).dirichlet(np.ones(4), len(actual))
-        p = Predictions.from_probabilities([str(i) for i in range(len(actual))], actual * 0, actual, probabilities)
+        p = Predictions.from_probabilities(
+            [str(i) for i in range(len(actual))], actual * 0, actual, probabilities, CLASSES
+        )
         alarms += not model_checks.class_permutation("resnet", p)[0].passed
     assert alarms <= 6
 
@@ -93,7 +95,7 @@ def test_predictions_that_do_not_match_the_tested_cells_fail() -> None:
     def of(tested: list[Cell]) -> Predictions:
         images, labels, folds = zip(*tested, strict=True)
         actual = [CLASSES.index(label) for label in labels]
-        return Predictions.from_probabilities(images, folds, actual, np.full((len(tested), 4), 0.25))
+        return Predictions.from_probabilities(images, folds, actual, np.full((len(tested), 4), 0.25), CLASSES)
 
     assert model_checks.coverage("test", {"a": of(cells), "b": of(cells)}, cells)[0].passed
     assert model_checks.coverage("test", {"a": of(cells[::2])}, cells[::2])[0].passed

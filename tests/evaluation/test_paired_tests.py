@@ -4,6 +4,7 @@ from scipy import stats
 
 from bloodcells.evaluation.paired_tests import align, cells_needed, compare_paired, holm, mcnemar
 from bloodcells.inference.predictions import Predictions
+from tests.support.smallset import CLASSES
 
 
 def predicted(correct: str, labels: str | None = None, images: str | None = None) -> Predictions:
@@ -11,7 +12,7 @@ def predicted(correct: str, labels: str | None = None, images: str | None = None
     actual = np.array([int(label) for label in labels or "0" * len(correct)])
     classes = np.where([mark == "1" for mark in correct], actual, (actual + 1) % 4)
     names = images or "abcdefghijklmnopqrst"[: len(correct)]
-    return Predictions.from_probabilities([*names], actual * 0, actual, np.eye(4)[classes])
+    return Predictions.from_probabilities([*names], actual * 0, actual, np.eye(4)[classes], CLASSES)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from bloodcells.evaluation.selective_prediction import (
 from bloodcells.inference.predictions import Predictions
 from bloodcells.inference.temperature import temperature_scaled
 from bloodcells.inference.threshold import REJECT_ALL, SelectiveRule
+from tests.support.smallset import CLASSES
 
 
 def underconfident(cells: int, seed: int) -> Predictions:
@@ -30,7 +31,9 @@ def underconfident(cells: int, seed: int) -> Predictions:
     actual = [random.choice(4, p=row) for row in probabilities]
     flat = np.sqrt(probabilities)
     flat /= flat.sum(axis=1, keepdims=True)
-    return Predictions.from_probabilities([f"{i}.jpg" for i in range(cells)], np.arange(cells) % 2, actual, flat)
+    return Predictions.from_probabilities(
+        [f"{i}.jpg" for i in range(cells)], np.arange(cells) % 2, actual, flat, CLASSES
+    )
 
 
 TESTED, VALIDATION = underconfident(200, 1), underconfident(150, 2)

@@ -12,6 +12,7 @@ from bloodcells.inference.threshold import (
     fit_threshold,
     rules_by_fold,
 )
+from tests.support.smallset import CLASSES
 
 
 def random_predictions(cells: int = 120, seed: int = 0) -> Predictions:
@@ -20,7 +21,7 @@ def random_predictions(cells: int = 120, seed: int = 0) -> Predictions:
     probabilities = random.dirichlet(np.full(4, 0.3), cells)
     actual = [random.choice(4, p=row) for row in probabilities]
     return Predictions.from_probabilities(
-        [f"{i}.jpg" for i in range(cells)], np.arange(cells) % 3, actual, probabilities
+        [f"{i}.jpg" for i in range(cells)], np.arange(cells) % 3, actual, probabilities, CLASSES
     )
 
 
@@ -97,7 +98,7 @@ def test_the_rule_of_a_fold_does_not_depend_on_the_labels_of_its_cells() -> None
     test_fold = (np.arange(120) + 1) % 3
     rules = rules_by_fold(p, test_fold, [0, 1, 2], target_error=0.1)
     actual = np.where(test_fold == 1, (p.actual + 1) % 4, p.actual)
-    relabeled = Predictions.from_probabilities(p.images, p.folds, actual, p.probabilities)
+    relabeled = Predictions.from_probabilities(p.images, p.folds, actual, p.probabilities, CLASSES)
     again = rules_by_fold(relabeled, test_fold, [0, 1, 2], target_error=0.1)
     assert again[1] == rules[1]
     assert again[0] != rules[0]

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from bloodcells.core.cell_classes import write_classes
 from bloodcells.core.files import write_csv
 from bloodcells.core.geometry import Box
 from bloodcells.core.paths import DatasetPaths
@@ -12,7 +13,7 @@ from bloodcells.core.prepared_cells import PixelWriter
 from bloodcells.models.architectures import build
 from bloodcells.models.checkpoints import Checkpoint
 from bloodcells.models.normalization import MEAN, STD
-from tests.support import project
+from tests.support import project, workplace
 from tests.support.smallset import CLASSES
 
 SIZE = 64
@@ -24,7 +25,8 @@ TINY = "squeezenet1_1"
 
 def prepare(folder: Path, changes: dict[str, Any] | None = None) -> Path:
     """Write parameters, pixels and the split of fold 0, as the stages before training would."""
-    (folder / "params.yaml").write_bytes((project.ROOT / "params.yaml").read_bytes())
+    workplace.configure(folder, "rendered")
+    write_classes(folder / PATHS.classes, CLASSES)
     tiny = {
         "image.side": SIZE,
         "train.batch_size": 8,

@@ -28,7 +28,9 @@ def predict(path: Path, model: str, numbers: list[int], folds: list[int]) -> Non
     flat = np.sqrt(probabilities)
     flat /= flat.sum(axis=1, keepdims=True)
     images = [f"{i}.jpg" for i in numbers]
-    write_predictions(path, Predictions.from_probabilities(images, folds, [actual[i] for i in numbers], flat[numbers]))
+    write_predictions(
+        path, Predictions.from_probabilities(images, folds, [actual[i] for i in numbers], flat[numbers], CLASSES)
+    )
 
 
 def write_cells(count: int) -> None:
@@ -109,7 +111,7 @@ def test_the_labels_of_a_tested_fold_do_not_change_its_rule() -> None:
     p = read_predictions(path, validation=True)
     own = np.array([int(image.split(".")[0]) % 3 == 1 for image in p.images])
     actual = np.where(own, (p.actual + 1) % 4, p.actual)
-    write_predictions(path, Predictions.from_probabilities(p.images, p.folds, actual, p.probabilities))
+    write_predictions(path, Predictions.from_probabilities(p.images, p.folds, actual, p.probabilities, CLASSES))
     after = rules()
     assert after["1"] == before["1"]
     assert after["0"] != before["0"]

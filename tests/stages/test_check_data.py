@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,12 +10,10 @@ import pytest
 from PIL import Image, ImageChops
 
 from bloodcells.core.files import write_csv
-from bloodcells.datasets.fingerprint import hash_files
-from bloodcells.datasets.layout import all_files
 from stages import check_data, clean
 from tests.support import workplace
 from tests.support.project import set_params
-from tests.support.workplace import PATHS, error_of, table
+from tests.support.workplace import IMAGE_FOLDER, PATHS, error_of, table
 
 CHECKS, GATE = PATHS.checks("data"), PATHS.gate("data")
 
@@ -65,13 +64,13 @@ def train_on_a_tested_cell() -> None:
 
 def photograph_a_tested_cell_again() -> None:
     """Let a training image show the same part of the smear as a tested one, shifted by a fifth of its width."""
-    with Image.open(PATHS.images / image_of("test")) as smear:
-        ImageChops.offset(smear, 128, 0).save(PATHS.images / image_of("train"))
+    with Image.open(IMAGE_FOLDER / image_of("test")) as smear:
+        ImageChops.offset(smear, 128, 0).save(IMAGE_FOLDER / image_of("train"))
 
 
 def photograph_a_tested_cell_again_without_a_shift() -> None:
-    with Image.open(PATHS.images / image_of("test")) as smear:
-        smear.point(lambda value: value * 0.9 + 8).save(PATHS.images / image_of("validation"))
+    with Image.open(IMAGE_FOLDER / image_of("test")) as smear:
+        smear.point(lambda value: value * 0.9 + 8).save(IMAGE_FOLDER / image_of("validation"))
 
 
 def lose_a_row() -> None:
@@ -120,17 +119,9 @@ def test_a_missing_split_is_named_and_closes_the_gate() -> None:
 
 def publish(**changes: int) -> None:
     """Pretend that the raw files are the published ones, with their counts apart from the given changes."""
-    record = Path("datasets", "bccd")
-    record.mkdir(parents=True)
-    md5s = hash_files(all_files(PATHS.raw)).md5s
-    (record / "files.md5").write_text("".join(f"{md5}  {name}\n" for name, md5 in md5s.items()))
-    counts: dict[str, int] = {}
-    for path, column in ((PATHS.cells, "label"), (PATHS.chart("dropped"), "reason")):
-        for row in table(path):
-            name = row[column].split(":")[0]
-            counts[name] = counts.get(name, 0) + 1
-    rows = [("", name, count + changes.get(name, 0)) for name, count in counts.items()]
-    write_csv(record / "published_counts.csv", ("outcome", "name", "count"), rows)
+    kept = Counter(row["label"] for row in table(PATHS.cells))
+    dropped = Counter(row["reason"].split(":")[0] for row in table(PATHS.chart("dropped")))
+    workplace.publish(counts=dict(kept + dropped + Counter(changes)))
 
 
 def test_counts_are_compared_with_the_published_ones_if_the_files_are_published() -> None:
@@ -146,6 +137,6 @@ def test_other_counts_than_the_published_ones_fail() -> None:
 
 def test_counts_of_other_files_are_not_compared() -> None:
     publish(monocyte=1)
-    (PATHS.raw / "note.txt").touch()
+    workplace.write_source(Path(), "rendered", "0" * 32)
     check_data.main()
     assert "rows that differ from the published counts" not in results()

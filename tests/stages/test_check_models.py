@@ -47,7 +47,9 @@ def write_test_predictions(change: Callable[[Pixels], Pixels] = lambda pixels: p
     checkpoint = Checkpoint.load(CHECKPOINT)
     shown = change(open_pixels(PATHS.pixels).take(images))
     probabilities = predict(checkpoint.network(), shown, checkpoint)
-    write_predictions(PATHS.predictions("resnet"), Predictions.from_probabilities(images, folds, actual, probabilities))
+    write_predictions(
+        PATHS.predictions("resnet"), Predictions.from_probabilities(images, folds, actual, probabilities, CLASSES)
+    )
 
 
 def write_validation_predictions() -> None:
@@ -59,7 +61,7 @@ def write_validation_predictions() -> None:
     ]
     images, folds, actual = zip(*validated, strict=True)
     probabilities = np.full((len(validated), 4), 0.25)
-    p = Predictions.from_probabilities(images, folds, actual, probabilities)
+    p = Predictions.from_probabilities(images, folds, actual, probabilities, CLASSES)
     write_predictions(PATHS.validation("resnet"), p)
 
 
@@ -138,7 +140,9 @@ def permute_classes_of_the_table() -> None:
     images, folds, actual = all_cells()
     probabilities = np.full((len(images), 4), 0.01)
     probabilities[np.arange(len(images)), (np.array(actual) + 1) % 4] = 0.97
-    write_predictions(PATHS.predictions("resnet"), Predictions.from_probabilities(images, folds, actual, probabilities))
+    write_predictions(
+        PATHS.predictions("resnet"), Predictions.from_probabilities(images, folds, actual, probabilities, CLASSES)
+    )
 
 
 def leave_out_a_tested_cell() -> None:

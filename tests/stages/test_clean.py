@@ -12,7 +12,6 @@ from bloodcells.core.paths import DatasetPaths
 from bloodcells.datasets.synthetic.plan import plan_smears
 from stages.clean import main
 from tests.support import workplace
-from tests.support.project import ROOT, set_params
 from tests.support.smallset import CLASSES
 from tests.support.workplace import PATHS, PUBLISHED, RAW, error_of, files, table
 
@@ -24,7 +23,7 @@ NEAR_DUPLICATES = (
 """Numbers of published images that show the same part of a smear, shifted by up to half a frame; found by eye."""
 
 PARTS = ("train", "validation", "test")
-INPUT = {"artifacts", "artifacts/rendered", "artifacts/rendered/raw", "params.yaml"}
+INPUT = {"artifacts", "artifacts/rendered", "artifacts/rendered/raw", "artifacts/rendered/source.json", "params.yaml"}
 
 
 @pytest.fixture(autouse=True)
@@ -221,7 +220,7 @@ def no_parameters(place: Path) -> None:
         (no_monocyte, r"no monocyte is left after cleaning"),
         (
             names_without_images,
-            r"\(\d+ of \d+ rows name an image that is not in JPEGImages, the first in line 2: BloodImage_00000\.jpg\)",
+            r"\(\d+ of \d+ rows name an image that is not there, the first in line 2: BloodImage_00000\.jpg\)",
         ),
         (
             images_all_alike,
@@ -264,8 +263,7 @@ def test_the_published_set_is_counted(tmp_path: Path, monkeypatch: pytest.Monkey
     paths = DatasetPaths("bccd")
     (tmp_path / paths.artifacts).mkdir(parents=True)
     (tmp_path / paths.raw).symlink_to(PUBLISHED)
-    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
-    set_params(tmp_path, {"dataset": "bccd"})
+    workplace.configure(tmp_path, "bccd")
     monkeypatch.chdir(tmp_path)
     main()
     kept = table(paths.cells)

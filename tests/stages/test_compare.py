@@ -1,4 +1,3 @@
-import shutil
 import sys
 from pathlib import Path
 
@@ -9,13 +8,12 @@ from bloodcells.core.files import write_csv
 from bloodcells.inference.predictions import Predictions, write_predictions
 from stages import compare
 from tests.stages.prepared import PATHS
-from tests.support import project
+from tests.support import project, workplace
 from tests.support.smallset import CLASSES
 from tests.support.workplace import error_of, table
 
 CELLS = [("neutrophil", 0), ("neutrophil", 1), ("eosinophil", 0), ("monocyte", 1), ("neutrophil", 1)]
 MODELS = ("resnet", "alexnet")
-PUBLISHED_PIN = "5509ad5d0a27f562a049d08381f3a988.dir"
 CHARTS = [PATHS.chart(name) for name in ("accuracy", "differences", "class_scores", "roc", "curves")]
 TABLES = [PATHS.table(name) for name in ("intervals", "pairs")]
 
@@ -25,7 +23,7 @@ def predict(model: str, correct: int, cells: list[tuple[str, int]] = CELLS) -> N
     actual = np.array([CLASSES.index(label) for label, _ in cells])
     predicted = np.where(np.arange(len(cells)) < correct, actual, 1)
     images, folds = [f"{i}.jpg" for i in range(len(cells))], [fold for _, fold in cells]
-    p = Predictions.from_probabilities(images, folds, actual, np.eye(4)[predicted])
+    p = Predictions.from_probabilities(images, folds, actual, np.eye(4)[predicted], CLASSES)
     write_predictions(PATHS.predictions(model), p)
 
 
@@ -39,10 +37,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder in which everything before this stage has run."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["compare"])
-    shutil.copyfile(project.ROOT / "params.yaml", "params.yaml")
-    Path("datasets").symlink_to(project.ROOT / "datasets")
-    change({"dataset": "rendered", "test_folds": [0, 1], "compare.resamples": 200})
-    change({"models": dict.fromkeys(MODELS)})
+    workplace.configure(tmp_path, "rendered")
+    change({"test_folds": [0, 1], "compare.resamples": 200, "models": dict.fromkeys(MODELS)})
     cells = [*CELLS, ("eosinophil", 2)]
     rows = [(f"{i}.jpg", label, fold) for i, (label, fold) in enumerate(cells)]
     write_csv(PATHS.cells, ("image", "label", "fold"), rows)
@@ -68,19 +64,15 @@ def test_models_are_compared_with_the_majority_class() -> None:
     assert (rows[0]["accuracy"], rows[0]["accuracy_low"], rows[0]["accuracy_high"]) == ("0.8", "0.375535", "0.963776")
 
 
-def test_published_results_stand_beside_those_of_the_published_cells_only(
-    place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for top in ("artifacts", "plots"):
-        (place / top / "rendered").rename(place / top / "bccd")
-    change({"dataset": "bccd"})
-    monkeypatch.setattr(sys, "argv", ["compare", "--pin", PUBLISHED_PIN])
+def test_published_results_stand_beside_those_of_the_published_cells_only() -> None:
+    result = {"model": "report", "correct": 28, "cells": 35, "mean_sensitivity": 0.92, "mean_specificity": 0.94}
+    workplace.publish(results=[result])
     compare.main()
-    published = [row for row in table(Path("plots/bccd/accuracy.csv")) if row["kind"] == "published"]
-    assert [(row["correct"], row["cells"]) for row in published] == [("28", "35"), ("32", "35"), ("6", "35")]
-    monkeypatch.setattr(sys, "argv", ["compare", "--pin", f"{'0' * 32}.dir"])
+    published = [row for row in table(PATHS.chart("accuracy")) if row["kind"] == "published"]
+    assert [(row["model"], row["correct"], row["cells"]) for row in published] == [("report", "28", "35")]
+    workplace.publish(results=[result], fingerprint=f"{'0' * 32}.dir")
     compare.main()
-    assert {row["kind"] for row in table(Path("plots/bccd/accuracy.csv"))} == {"model", "baseline"}
+    assert {row["kind"] for row in table(PATHS.chart("accuracy"))} == {"model", "baseline"}
 
 
 def test_the_majority_class_is_that_of_all_kept_cells() -> None:

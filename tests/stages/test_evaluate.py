@@ -106,20 +106,11 @@ def test_the_metrics_can_be_traced_to_data_parameters_and_trainings(evaluated: P
     provenance = json.loads((evaluated / PROVENANCE).read_text())
     assert provenance["metrics"] == METRICS.as_posix()
     assert provenance["training"] == {"0": json.loads((evaluated / TRAINING).read_text())}
-    assert provenance["data"] == {"dataset": "rendered"}
+    assert provenance["data"] == {"dataset": "rendered", **json.loads((evaluated / PATHS.source).read_text())}
     assert provenance["evaluation"]["libraries"]["torchvision"]
     project.set_params(place, {"models.resnet.weight_decay": 0.123})
     evaluate.main()
     assert json.loads(PROVENANCE.read_text())["parameters"] != provenance["parameters"]
-
-
-def test_metrics_of_the_real_data_set_name_its_pinned_version(place: Path) -> None:
-    shutil.copytree("artifacts/rendered", "artifacts/bccd")
-    Path("data.dvc").write_text("outs:\n- md5: 0123abcd.dir\n  path: data\n")
-    project.set_params(place, {"dataset": "bccd"})
-    evaluate.main()
-    provenance = json.loads(Path("artifacts/bccd/provenance/resnet.json").read_text())
-    assert provenance["data"] == {"dataset": "bccd", "pin": "0123abcd.dir"}
 
 
 def test_evaluating_twice_gives_the_same_bytes(evaluated: Path, place: Path) -> None:
@@ -148,7 +139,7 @@ def test_a_checkpoint_of_another_input_is_refused(place: Path) -> None:
     assert "another input (input full, crop 256, side 64)" in error_of(evaluate.main)
 
 
-@pytest.mark.parametrize("path", [CHECKPOINT, TRAINING, PATHS.split(0)])
+@pytest.mark.parametrize("path", [CHECKPOINT, TRAINING, PATHS.split(0), PATHS.classes, PATHS.source])
 def test_a_missing_file_is_named(place: Path, path: Path) -> None:
     path.unlink()
     assert f"{path} is missing" in error_of(evaluate.main)

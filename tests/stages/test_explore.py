@@ -12,13 +12,11 @@ from PIL import Image, ImageDraw
 
 from bloodcells.core.errors import InputError
 from bloodcells.core.parameters import read_parameters
-from bloodcells.core.paths import DatasetPaths
 from stages import explore
+from tests.support import workplace
 from tests.support.project import ROOT
-from tests.support.workplace import table
+from tests.support.workplace import IMAGE_FOLDER, PATHS, RAW, table
 
-PATHS = DatasetPaths("rendered")
-IMAGES = PATHS.raw / "JPEGImages"
 NUCLEUS = {"eosinophil": (150, 60, 180), "lymphocyte": (60, 20, 120), "monocyte": (130, 90, 200)}
 LABELS = ["EOSINOPHIL", "LYMPHOCYTE", "MONOCYTE", "NEUTROPHIL", "BASOPHIL", "EOSINOPHIL", *["NEUTROPHIL"] * 9]
 
@@ -34,16 +32,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project after the stage `download`: 15 single cells, a double, a blank, and a row without an image."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["explore"])
-    Path("params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
-    Path("datasets").symlink_to(ROOT / "datasets")
-    IMAGES.mkdir(parents=True)
+    workplace.configure(tmp_path, "rendered")
+    IMAGE_FOLDER.mkdir(parents=True)
     rows = [*enumerate(LABELS), (20, '"MONOCYTE, NEUTROPHIL"'), (21, ""), (22, "MONOCYTE")]
-    (PATHS.raw / "labels.csv").write_text(
-        ",Image,Category\n" + "".join(f",{number},{label}\n" for number, label in rows)
-    )
+    (RAW / "labels.csv").write_text(",Image,Category\n" + "".join(f",{number},{label}\n" for number, label in rows))
     for number, label in rows[:-1]:
         color = NUCLEUS.get(label.lower(), (100, 40, 150))
-        draw_smear(IMAGES / f"BloodImage_{number:05d}.jpg", color, (100 + 25 * number, 150 + 10 * number))
+        draw_smear(IMAGE_FOLDER / f"BloodImage_{number:05d}.jpg", color, (100 + 25 * number, 150 + 10 * number))
     return tmp_path
 
 
@@ -65,16 +60,14 @@ def test_a_sample_shows_the_whole_cell(project: Path) -> None:
 
 def test_the_cells_of_an_image_are_cropped_around_their_boxes(project: Path) -> None:
     """Two images with a purple cell in the middle, and a box at the top left where nothing is stained."""
-    Path("datasets").unlink()
-    Path("datasets", "rendered").mkdir(parents=True)
     record = {"title": "two smears", "source": "folder", "labels": {"boxes": "yolo"}, "classes": "as found"}
     Path("datasets", "rendered", "record.yaml").write_text(yaml.safe_dump(record))
-    shutil.rmtree(PATHS.raw)
-    PATHS.raw.mkdir()
+    shutil.rmtree(RAW)
+    RAW.mkdir()
     for name, center in (("a", (320, 240)), ("b", (400, 300))):
-        draw_smear(PATHS.raw / f"{name}.png", (60, 20, 120), center)
+        draw_smear(RAW / f"{name}.png", (60, 20, 120), center)
         x, y = center[0] / 640, center[1] / 480
-        (PATHS.raw / f"{name}.txt").write_text(f"0 {x} {y} 0.2 0.25\n1 0.05 0.05 0.1 0.1\n")
+        (RAW / f"{name}.txt").write_text(f"0 {x} {y} 0.2 0.25\n1 0.05 0.05 0.1 0.1\n")
     crops = explore.read_crops(read_parameters(explore.Parameters))
     assert [name for name, _ in crops["0"]] == ["a.png#256-180-384-300", "b.png#336-240-464-360"]
     for label, color in (("0", (60, 20, 120)), ("1", (205, 200, 195))):
@@ -97,7 +90,7 @@ def test_the_distribution_is_that_of_classes_with_enough_cells(project: Path) ->
 
 
 def test_a_broken_image_is_an_error_and_leaves_no_pictures(project: Path) -> None:
-    broken = IMAGES / "BloodImage_00003.jpg"
+    broken = IMAGE_FOLDER / "BloodImage_00003.jpg"
     broken.write_bytes(broken.read_bytes()[:2000])
     with pytest.raises(InputError, match="BloodImage_00003"):
         explore.main()
@@ -105,7 +98,7 @@ def test_a_broken_image_is_an_error_and_leaves_no_pictures(project: Path) -> Non
 
 
 def test_an_image_without_a_stained_cell_is_an_error(project: Path) -> None:
-    Image.new("RGB", (640, 480), (200, 200, 200)).save(IMAGES / "BloodImage_00004.jpg")
+    Image.new("RGB", (640, 480), (200, 200, 200)).save(IMAGE_FOLDER / "BloodImage_00004.jpg")
     with pytest.raises(InputError, match=r"BloodImage_00004\.jpg: no stained cell .*; take its row out"):
         explore.main()
 

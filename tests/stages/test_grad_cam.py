@@ -36,7 +36,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder in which two models were tested on the cells of fold 0, one always correct and one always wrong."""
     monkeypatch.chdir(prepare(tmp_path))
     monkeypatch.setattr(sys, "argv", ["grad_cam"])
-    (tmp_path / "datasets").symlink_to(project.ROOT / "datasets")
     project.set_params(tmp_path, {"models": {"resnet": None, "alexnet": None}})
     keep([(image, image, *[""] * 4) for image in IMAGES])
     index = PATHS.pixels / INDEX

@@ -48,7 +48,7 @@ def predict(wrong: set[int], models: tuple[str, ...] = MODELS) -> None:
     probabilities[np.arange(CELLS), predicted] = 0.7
     images = [f"{i}.jpg" for i in range(CELLS)]
     for model in models:
-        p = Predictions.from_probabilities(images, np.zeros(CELLS), actual, probabilities)
+        p = Predictions.from_probabilities(images, np.zeros(CELLS), actual, probabilities, CLASSES)
         write_predictions(PATHS.predictions(model), p)
 
 

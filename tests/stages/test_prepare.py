@@ -52,7 +52,6 @@ def place(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["prepare"])
     workplace.make(tmp_path, raw, image__side=64)
-    (tmp_path / "datasets").symlink_to(ROOT / "datasets")
     write_cells()
     return tmp_path
 
@@ -164,9 +163,7 @@ def test_16_bit_images_are_scaled_from_the_range_of_the_record(place: Path) -> N
     png(path, 640, 480, 16, 3, (pixels.astype(np.uint16) * 16).astype(">u2").tobytes())  # 12 bits
     assert "images.range" in error_of(main)
     record = yaml.safe_load((place / "datasets" / "rendered" / "record.yaml").read_text())
-    (place / "datasets").unlink()
     record["images"]["range"] = [0, 255 * 16]
-    (place / "datasets" / "rendered").mkdir(parents=True)
     (place / "datasets" / "rendered" / "record.yaml").write_text(yaml.safe_dump(record))
     main()
     assert np.array_equal(open_pixels(PATHS.pixels).take([path.name]), before)
@@ -261,9 +258,8 @@ def test_the_cells_of_the_published_set_are_found(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(sys, "argv", ["prepare"])
     shutil.copytree(PUBLISHED, BCCD.raw, copy_function=os.symlink)
     (BCCD.raw / "white_cells.csv").symlink_to(ROOT / "datasets" / "bccd" / "source" / "white_cells.csv")
-    Path("datasets").symlink_to(ROOT / "datasets")
-    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
-    set_params(tmp_path, {"dataset": "bccd", "image.side": 64})
+    workplace.configure(tmp_path, "bccd")
+    set_params(tmp_path, {"image.side": 64})
     assert len(write_cells(BCCD)) == 347
     main()
     result = json.loads(BCCD.localization.read_text())

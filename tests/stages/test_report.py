@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import sys
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from bloodcells.core.files import write_csv, write_text
 from bloodcells.inference.predictions import Predictions, write_predictions
 from stages import calibrate, compare, report
 from tests.stages.prepared import PATHS
-from tests.support import project
+from tests.support import project, workplace
 from tests.support.smallset import CLASSES
 from tests.support.workplace import error_of, table
 
@@ -28,7 +27,7 @@ def predict(path: Path, correct: range, validation: bool = False) -> None:
     predicted = np.where(np.isin(np.arange(N_CELLS), correct), actual, (actual + 1) % 4)
     probabilities = 0.1 * np.ones((N_CELLS, 4)) + 0.6 * np.eye(4)[predicted]
     images = [f"{i + validation * N_CELLS}.jpg" for i in range(N_CELLS)]
-    write_predictions(path, Predictions.from_probabilities(images, np.zeros(N_CELLS), actual, probabilities))
+    write_predictions(path, Predictions.from_probabilities(images, np.zeros(N_CELLS), actual, probabilities, CLASSES))
 
 
 @pytest.fixture(autouse=True)
@@ -36,9 +35,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder in which everything before this stage has run."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["report"])
-    shutil.copyfile(project.ROOT / "params.yaml", "params.yaml")
-    Path("datasets").symlink_to(project.ROOT / "datasets")
-    changes = {"dataset": "rendered", "test_folds": [0], "compare.resamples": 200, "models": dict.fromkeys(CORRECT)}
+    workplace.configure(tmp_path, "rendered")
+    changes = {"test_folds": [0], "compare.resamples": 200, "models": dict.fromkeys(CORRECT)}
     project.set_params(tmp_path, changes)
     cells = [(f"{i}.jpg", CLASSES[i % 4], i // N_CELLS) for i in range(2 * N_CELLS)]
     write_csv(PATHS.cells, ("image", "label", "fold"), cells)

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bloodcells.core.paths import DatasetPaths
+from bloodcells.core.cell_classes import write_classes
 from bloodcells.models.checkpoints import Checkpoint
-from tests.stages.prepared import prepare
+from tests.stages.prepared import PATHS, prepare
 from tests.support import project
 from tests.support.smallset import CLASSES
 
-PATHS = DatasetPaths("rendered")
 CHECKPOINT, CURVES = PATHS.checkpoint("resnet", 0), PATHS.curves("resnet", 0)
 TRAINED = PATHS.trained("resnet", 0)
 UNFINISHED = Path("artifacts", "rendered", "unfinished")
@@ -60,14 +59,22 @@ def test_the_provenance_is_beside_the_checkpoint(whole: Path) -> None:
     assert {"processor", "features", "threads"} <= set(origin["device"])
 
 
-def test_the_real_data_set_is_trained_on_for_longer(tmp_path: Path) -> None:
-    folder = prepare(tmp_path, {"train.epochs": 2, "models.resnet.bccd_epochs_factor": 2.5})
-    (folder / "artifacts" / "rendered").rename(folder / "artifacts" / "bccd")
-    project.set_params(folder, {"dataset": "bccd"})
+def test_a_model_may_be_trained_for_longer_than_others(tmp_path: Path) -> None:
+    folder = prepare(tmp_path, {"train.epochs": 2, "models.resnet.epochs_factor": 2.5})
     result = train(folder)
     assert result.returncode == 0, result.stderr
-    rows = (folder / DatasetPaths("bccd").curves("resnet", 0)).read_text().splitlines()
-    assert len(rows) == 1 + 2 * 5
+    assert len((folder / CURVES).read_text().splitlines()) == 1 + 2 * 5
+
+
+def test_a_network_has_as_many_outputs_as_the_data_set_has_classes(tmp_path: Path) -> None:
+    folder = prepare(tmp_path, {"train.epochs": 1})
+    classes = ("blast", *CLASSES, "promyelocyte")
+    write_classes(folder / PATHS.classes, classes)
+    result = train(folder)
+    assert result.returncode == 0, result.stderr
+    checkpoint = Checkpoint.load(folder / CHECKPOINT)
+    assert checkpoint.classes == classes
+    assert checkpoint.state["classifier.1.bias"].shape == (6,)
 
 
 KILLED = """

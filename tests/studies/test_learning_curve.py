@@ -24,7 +24,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     actual = np.arange(PARTS["test"]) % 4
     predicted = np.where(np.arange(len(actual)) < 3, (actual + 1) % 4, actual)
     images = [f"test{number}.jpg" for number in range(len(actual))]
-    predictions = Predictions.from_probabilities(images, np.zeros(len(images)), actual, np.eye(4)[predicted])
+    predictions = Predictions.from_probabilities(images, np.zeros(len(images)), actual, np.eye(4)[predicted], CLASSES)
     write_predictions(PATHS.predictions("resnet"), predictions)
     return tmp_path
 

@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bloodcells.datasets.fingerprint import Checksums, hash_files
+from bloodcells.datasets.layout import Layout
 
 CLASSES = ("eosinophil", "lymphocyte", "monocyte", "neutrophil")
 """The classes of the data sets that these tests make."""
+
+LAYOUT = Layout("JPEGImages", "labels.csv", ("Annotations",))
 
 FILES = {
     "labels.csv": b",Image,Category\r\n,0,NEUTROPHIL\r\n,1,MONOCYTE\r\n",

@@ -39,7 +39,7 @@ def predictions(seed: int) -> Predictions:
     actual = np.repeat(np.arange(4), (8, 4, 3, 15))
     probabilities = random.dirichlet(np.ones(4), 30) + 0.5 * np.eye(4)[actual]
     probabilities /= probabilities.sum(axis=1, keepdims=True)
-    return Predictions.from_probabilities([f"{i}.jpg" for i in range(30)], np.zeros(30), actual, probabilities)
+    return Predictions.from_probabilities([f"{i}.jpg" for i in range(30)], np.zeros(30), actual, probabilities, CLASSES)
 
 
 def table(template: str, seed: int) -> pd.DataFrame:

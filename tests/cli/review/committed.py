@@ -48,7 +48,7 @@ def predictions(
     probabilities = np.full((len(actual), 4), (1 - confidence) / 3)
     probabilities[np.arange(len(actual)), predicted] = confidence
     return Predictions.from_probabilities(
-        [image(number) for number in numbers], [fold] * len(actual), actual, probabilities
+        [image(number) for number in numbers], [fold] * len(actual), actual, probabilities, CLASSES
     )
 
 

@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bloodcells.datasets.records import Published
 
 from bloodcells.core.errors import InputError
 from bloodcells.datasets.download.http import RetryPolicy
-from bloodcells.datasets.download.sources import choose_sources, fetch
+from bloodcells.datasets.download.sources import Published, choose_sources, fetch
 from bloodcells.datasets.fingerprint import Checksums, Fingerprint
 from tests.support import smallset
 from tests.support.kaggle_site import HANDLE, publish, serving_kaggle
 from tests.support.loopback import Site, content, status
+from tests.support.smallset import LAYOUT
 
 POLICY = RetryPolicy(connect=5, read=5, attempts=3, backoff=0)
 CHANGED = smallset.FILES | {"JPEGImages/BloodImage_00001.jpg": b"another image"}
@@ -38,9 +38,9 @@ class Room:
         self.folder.mkdir()
         self.pinned = pinned
 
-    def fetch(self, mirror: str | None = None, published: Published = Published("", (), "")) -> None:  # noqa: B008
+    def fetch(self, mirror: str | None = None, published: Published = Published(LAYOUT, "")) -> None:  # noqa: B008
         sources = choose_sources(self.local, mirror, published, POLICY)
-        fetch(sources, self.folder, self.scratch, Fingerprint(self.pinned.fingerprint()), [self.pinned])
+        fetch(sources, LAYOUT, self.folder, self.scratch, Fingerprint(self.pinned.fingerprint()), [self.pinned])
 
     def files(self) -> dict[str, bytes]:
         return smallset.read(self.folder)
@@ -57,7 +57,7 @@ def on_git(site: Site, files: dict[str, bytes] = smallset.FILES) -> Published:
     beside = {"README.md": b"read me", "labels.csv": b"not the one", ".gitignore": b""}
     archive = site.put("/owner/dataset/tar.gz/commit", content(smallset.tar(images | beside)))
     table = site.put("/owner/other/commit/_inputs/labels.csv", content(files["labels.csv"]))
-    return Published(archive, (table,), HANDLE)
+    return Published(LAYOUT, archive, (table,), HANDLE)
 
 
 # Local folder
@@ -231,7 +231,7 @@ def test_the_label_table_may_be_deep_in_an_archive(room: Room, site: Site) -> No
     gone = site.put("/owner/other/commit/_inputs/labels.csv", status(404))
     table = {"_inputs/labels.csv": smallset.FILES["labels.csv"], "_inputs/images/a.jpeg": b"", "Dockerfile": b""}
     archive = site.put("/owner/other/tar.gz/commit", content(smallset.tar(table)))
-    room.fetch(None, Published(published.images, (gone, archive), HANDLE))
+    room.fetch(None, Published(LAYOUT, published.images, (gone, archive), HANDLE))
     assert room.files() == smallset.FILES
 
 
@@ -260,7 +260,7 @@ def test_kaggle_comes_next_if_the_git_mirrors_fail(
 def test_if_all_sources_fail_each_reason_is_named(room: Room, site: Site, kaggle: Site) -> None:
     on_kaggle(kaggle, CHANGED)
     with pytest.raises(InputError) as error:
-        room.fetch(None, Published(f"{site.address}/gone", (), HANDLE))
+        room.fetch(None, Published(LAYOUT, f"{site.address}/gone", (), HANDLE))
     message = str(error.value)
     assert f"git mirrors: {site.address}/gone: HTTP 404" in message
     assert "Kaggle: these are not the files that data.dvc pins" in message

@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from bloodcells.core.geometry import Point
-from bloodcells.datasets.labels import read_label_table
+from bloodcells.datasets.labels import read_labels
+from bloodcells.datasets.record import read_record
 from bloodcells.datasets.synthetic.generate import generate
 from bloodcells.datasets.synthetic.plan import Smear, class_counts, plan_smears
 from bloodcells.datasets.synthetic.scene import BoundingBox, render
+from tests.support.project import ROOT
 
 IMAGES, SEED = 40, 7
+RECORD = read_record("rendered", ROOT / "datasets")
 Rendered = tuple[Smear, NDArray[np.uint8], tuple[BoundingBox, ...]]
 
 
@@ -92,7 +95,7 @@ def test_the_label_table_has_the_published_defects(folder: Path) -> None:
     assert ", EOSINOPHIL \n" in table
 
     pictures = {path.name for path in _pictures(folder)}
-    rows = read_label_table(folder / "labels.csv")
+    rows = read_labels(RECORD, folder)
     there = Counter(row.labels if len(row.labels) < 2 else "double" for row in rows if row.image in pictures)
     assert there == {
         ("eosinophil",): 7,
@@ -192,7 +195,7 @@ def test_there_is_one_pair_of_near_duplicates(folder: Path) -> None:
     assert max(alike[pair] for pair in pairs if pair != near[0]) < 0.85
     one, other = (pictures[index] for index in near[0])
     assert one.read_bytes() != other.read_bytes()
-    labels = {row.image: row.labels for row in read_label_table(folder / "labels.csv")}
+    labels = {row.image: row.labels for row in read_labels(RECORD, folder)}
     assert labels[one.name] == labels[other.name] == ("neutrophil",)
 
 

@@ -49,7 +49,6 @@ def finished(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     workplace.make(folder, raw)
     project.set_params(folder, changes)
-    (folder / "datasets").symlink_to(project.ROOT / "datasets")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         for stage in (clean, prepare):
@@ -159,7 +158,7 @@ def test_near_duplicates_that_folds_separate_are_counted(place: Path, monkeypatc
     assert before["n_leaked"][0] == 0
     lymphocytes = [row for row in table(PATHS.cells) if row["label"] == "lymphocyte"]
     first, second = (next(row["image"] for row in lymphocytes if row["fold"] == str(fold)) for fold in FOLDS)
-    shutil.copyfile(PATHS.images / first, PATHS.images / second)
+    shutil.copyfile(workplace.IMAGE_FOLDER / first, workplace.IMAGE_FOLDER / second)
     study.main()
     more = pd.read_csv(RESULTS / "near_duplicates.csv")["n_leaked"] - before["n_leaked"]
     assert more[0] > 0

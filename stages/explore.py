@@ -4,6 +4,7 @@ import argparse
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +25,8 @@ from bloodcells.visualization.style import FAINT
 SIDE = 160
 """Side of a crop in pixels."""
 
-SAMPLES = 6
-"""Samples of each class."""
+COLUMNS = 6
+"""Crops in a row: samples of a class, or at most so many classes."""
 
 BIN = 4
 """Width of a bin of the pixel distribution."""
@@ -51,9 +52,9 @@ def main() -> None:
     pictures = params.paths.pictures("explore")
     with atomic_folder(pictures) as folder:
         title = f"Average crop of each class ({params.dataset})"
-        image_grid(folder / "average.png", title, [average_row(crops)], len(crops))
+        image_grid(folder / "average.png", title, average_rows(crops))
         title = f"Samples of each class ({params.dataset})"
-        image_grid(folder / "samples.png", title, sample_rows(crops), SAMPLES)
+        image_grid(folder / "samples.png", title, sample_rows(crops), COLUMNS)
     write_csv(params.paths.chart("distribution"), ("class", "channel", "value", "percent"), distribution(crops))
     print(f"explored {sum(map(len, crops.values()))} cells; see {pictures}")
 
@@ -79,25 +80,24 @@ def read_crops(params: Parameters) -> Crops:
     return {label: crops[label] for label in (*classes, *sorted(crops.keys() - {*classes})) if label in crops}
 
 
-def average_row(crops: Crops) -> Row:
-    """Return the average crop of each class."""
-    return Row(
-        "",
-        [
-            Card(
-                np.mean([crop for _, crop in own], axis=0).round().astype(np.uint8),
-                [Caption(label), Caption(f"mean of {count(len(own), 'cell')}", color=FAINT)],
-            )
-            for label, own in crops.items()
-        ],
-    )
+def average_rows(crops: Crops) -> list[Row]:
+    """Return the average crop of each class, in rows of about the same length."""
+    cards = [
+        Card(
+            np.mean([crop for _, crop in own], axis=0).round().astype(np.uint8),
+            [Caption(label), Caption(f"mean of {count(len(own), 'cell')}", color=FAINT)],
+        )
+        for label, own in crops.items()
+    ]
+    columns = ceil(len(cards) / ceil(len(cards) / COLUMNS))
+    return [Row("", cards[start : start + columns]) for start in range(0, len(cards), columns)]
 
 
 def sample_rows(crops: Crops) -> list[Row]:
     """Return a row of samples of each class, evenly spaced in the label table."""
     rows = []
     for label, own in crops.items():
-        chosen = np.unique(np.linspace(0, len(own) - 1, SAMPLES).round().astype(int))
+        chosen = np.unique(np.linspace(0, len(own) - 1, COLUMNS).round().astype(int))
         cards = [Card(own[i][1], [Caption(short_name(own[i][0]), color=FAINT)]) for i in chosen]
         rows.append(Row(f"{label}, {count(len(own), 'cell')}", cards))
     return rows

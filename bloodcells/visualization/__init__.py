@@ -1,1 +1,1 @@
-"""Pictures: the charts of `dvc plots`, grids of images, heat maps, and the colors of models and classes."""
+"""Pictures: the charts of `dvc plots`, grids of images, heat maps, and the colors of classes."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from bloodcells.visualization.style import ALARM, FAINT, GOOD, INK, PAPER, write_png
+from bloodcells.visualization.style import ALARM, FAINT, GOOD, INK, MAX_BYTES, PAPER, write_png
 
 Pixels = NDArray[np.uint8]
 """One RGB image (height, width, 3)."""
@@ -21,11 +21,12 @@ TEXT, TITLE = 16, 24
 """Font sizes in pixels."""
 
 _MARGIN, _GAP, _LINE, _SPACE = 24, 12, 21, 5
+_MAX_LINES = 3  # of a caption
 
 
 @dataclass(frozen=True)
 class Caption:
-    """A line below a picture: text on its left, text on its right, and the color of both."""
+    """A text below a picture, in up to three lines, the text on the right of the first, and the color of both."""
 
     left: str
     right: str = ""
@@ -34,7 +35,7 @@ class Caption:
 
 @dataclass(frozen=True)
 class Card:
-    """A picture and the lines below it."""
+    """A picture and the captions below it."""
 
     picture: Pixels
     captions: Sequence[Caption]
@@ -78,13 +79,12 @@ def image_grid(path: Path, title: str, rows: Sequence[Row], columns: int = 0) ->
             tall = _picture_height(card, wide)
             picture = Image.fromarray(np.ascontiguousarray(card.picture))
             page.paste(picture.resize((wide, tall), Image.Resampling.BICUBIC), (left, upper))
-            for number, caption in enumerate(card.captions):
+            for number, line in enumerate(_lines(card, wide)):
                 y = upper + tall + 3 + number * _LINE
-                room = wide - text_width(caption.right)
-                draw_text(pen, (left, y), _fit(caption.left, room - _GAP / 2), caption.color)
-                draw_text(pen, (left + room, y), caption.right, caption.color)
+                draw_text(pen, (left, y), line.left, line.color)
+                draw_text(pen, (left + wide - text_width(line.right), y), line.right, line.color)
         top += height
-    write_png(path, page)
+    write_png(path, page, MAX_BYTES * max(1, page.height // WIDTH))
 
 
 def mistakes(path: Path, title: str, worst: Sequence[Mistake], n_wrong: int, n_cells: int, columns: int = 4) -> None:
@@ -174,11 +174,28 @@ def _picture_height(card: Card, wide: int) -> int:
 
 
 def _row_height(row: Row, wide: int) -> int:
-    cards = [_picture_height(card, wide) + _LINE * len(card.captions) for card in row.cards]
+    cards = [_picture_height(card, wide) + _LINE * len(_lines(card, wide)) for card in row.cards]
     return _heading_height(row) + max(cards, default=0) + 2 * _GAP
 
 
-def _fit(text: str, room: float) -> str:
+def _lines(card: Card, wide: int) -> list[Caption]:
+    """Break the captions of a card into lines of at most its width, each with the text on its left and its right."""
+    lines = []
+    for caption in card.captions:
+        texts, right = [""], caption.right
+        room = wide - (text_width(right) + _GAP / 2 if right else 0)
+        for word in caption.left.split(" "):
+            longer = f"{texts[-1]} {word}" if texts[-1] else word
+            if texts[-1] and len(texts) < _MAX_LINES and text_width(longer) > (wide if len(texts) > 1 else room):
+                texts.append(word)
+            else:
+                texts[-1] = longer
+        lines += [Caption(fit(texts[0], room), right, caption.color)]
+        lines += [Caption(fit(text, wide), color=caption.color) for text in texts[1:]]
+    return lines
+
+
+def fit(text: str, room: float) -> str:
     """Shorten a text so that it fits into its room, in pixels."""
     if text_width(text) <= room:
         return text

@@ -1,28 +1,31 @@
-"""How pictures look: the colors of models and classes, and PNG files small enough to send."""
+"""How pictures look: the colors of classes, and PNG files small enough to send."""
 
 import io
+from collections.abc import Iterable
+from itertools import cycle
 from pathlib import Path
 
 from PIL import Image
 
 from bloodcells.core.files import atomic_write
 
-# The palette of Okabe and Ito (2008, "Color Universal Design"), for readers with any kind of color vision. Models and
-# classes share no color. The chart templates in .dvc/plots use the same colors.
-MODEL_COLORS = {"resnet": "#0072B2", "efficientnet": "#E69F00", "alexnet": "#009E73"}
-
-CLASS_COLORS = {
-    "eosinophil": "#D55E00",
-    "lymphocyte": "#56B4E9",
-    "monocyte": "#000000",
-    "neutrophil": "#CC79A7",
-    "basophil": "#999999",
-}
+CLASS_COLORS = (
+    "#D55E00", "#56B4E9", "#000000", "#CC79A7", "#0000CC", "#11EE00", "#225500", "#770066", "#9911FF", "#BBCC88",
+    "#EE44FF", "#CC0099", "#114477", "#6677DD", "#00BB55", "#885544", "#FFAABB", "#778833", "#6633BB", "#00DDCC",
+)  # fmt: skip
+"""The colors of classes, in their order: four of the palette of Okabe and Ito (2008, "Color Universal Design"), then
+those that differ most from all before them, to readers with any kind of color vision, and from the colors of models.
+The chart templates in .dvc/plots use the same colors."""
 
 INK, FAINT, PAPER, ALARM, GOOD = "#222222", "#767676", "#FFFFFF", "#B00020", "#009E73"
 """Text, secondary text, background, errors, success."""
 
 MAX_BYTES = 500_000
+
+
+def class_colors(classes: Iterable[str]) -> dict[str, str]:
+    """Return the color of each class, given all classes in their order."""
+    return dict(zip(classes, cycle(CLASS_COLORS), strict=False))
 
 
 def write_png(path: Path, picture: Image.Image, limit: int = MAX_BYTES) -> None:

@@ -75,6 +75,16 @@ def test_the_cells_of_an_image_are_cropped_around_their_boxes(project: Path) -> 
             assert np.abs(crop[explore.SIDE // 2, explore.SIDE // 2].astype(int) - color).max() < 5
 
 
+@pytest.mark.parametrize(("classes", "rows"), [(2, [2]), (6, [6]), (7, [4, 3]), (12, [6, 6]), (20, [5, 5, 5, 5])])
+def test_averages_are_in_rows_that_leave_them_large_enough(classes: int, rows: list[int]) -> None:
+    crop = np.zeros((4, 4, 3), np.uint8)
+    crops = {f"class {number}": [("a.jpg", crop), ("b.jpg", crop + 2)] for number in range(classes)}
+    found = explore.average_rows(crops)
+    assert [len(row.cards) for row in found] == rows
+    assert [card.captions[0].left for row in found for card in row.cards] == [*crops]
+    assert (found[0].cards[0].picture == 1).all()
+
+
 def test_the_distribution_is_that_of_classes_with_enough_cells(project: Path) -> None:
     explore.main()
     rows = table(PATHS.chart("distribution"))

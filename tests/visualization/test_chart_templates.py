@@ -21,7 +21,7 @@ from bloodcells.evaluation.metrics import class_scores, roc_curves
 from bloodcells.evaluation.pointing_game import PointingResult, pointing_table
 from bloodcells.evaluation.selective_prediction import SelectiveResult, examine, reliability_table, risk_coverage_table
 from bloodcells.inference.predictions import Predictions
-from bloodcells.visualization.style import CLASS_COLORS, MODEL_COLORS
+from bloodcells.visualization.style import CLASS_COLORS, class_colors
 from bloodcells.visualization.vega import VERSION, hide_single_revision
 from tests.support.project import ROOT
 from tests.support.smallset import CLASSES
@@ -29,22 +29,32 @@ from tests.support.smallset import CLASSES
 TEMPLATES = ROOT / ".dvc" / "plots"
 TITLE = "Confusion: resnet"
 ONE, TWO = ("workspace",), ("workspace", "main")
-MODELS = tuple(MODEL_COLORS)
+MODELS = ("resnet", "efficientnet", "alexnet")
+OTHER_MODELS = ("vgg", "alexnet", "convnext", "resnet")
+MODEL_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
+TWO_CLASSES = ("malignant", "benign")
+TWELVE_CLASSES = tuple(f"cell type {letter}" for letter in "gfedcbalkjih")
 Rows = list[dict[str, str]]
 Models = dict[str, Predictions]
 
 
-def predictions(seed: int) -> Predictions:
-    random = np.random.default_rng(seed)
-    actual = np.repeat(np.arange(4), (8, 4, 3, 15))
-    probabilities = random.dirichlet(np.ones(4), 30) + 0.5 * np.eye(4)[actual]
+def predictions(seed: int, classes: tuple[str, ...] = CLASSES) -> Predictions:
+    random, k = np.random.default_rng(seed), len(classes)
+    actual = np.repeat(np.arange(4), (8, 4, 3, 15)) if k == 4 else np.arange(30) % k
+    probabilities = random.dirichlet(np.ones(k), 30) + 0.5 * np.eye(k)[actual]
     probabilities /= probabilities.sum(axis=1, keepdims=True)
-    return Predictions.from_probabilities([f"{i}.jpg" for i in range(30)], np.zeros(30), actual, probabilities, CLASSES)
+    return Predictions.from_probabilities([f"{i}.jpg" for i in range(30)], np.zeros(30), actual, probabilities, classes)
 
 
-def table(template: str, seed: int) -> pd.DataFrame:
+def table(
+    template: str, seed: int, names: tuple[str, ...] = MODELS, classes: tuple[str, ...] = CLASSES
+) -> pd.DataFrame:
     """A table that a template draws, as the pipeline writes it."""
-    return TABLES[template]({name: predictions(seed + place) for place, name in enumerate(MODELS)}, seed)
+    return TABLES[template]({name: predictions(seed + place, classes) for place, name in enumerate(names)}, seed)
+
+
+def classes_of(models: Models) -> tuple[str, ...]:
+    return next(iter(models.values())).classes
 
 
 def _by_model(scores: Callable[[Predictions], pd.DataFrame], models: Models) -> pd.DataFrame:
@@ -57,17 +67,17 @@ def _examined(models: Models) -> dict[str, SelectiveResult]:
 
 def _confusion(models: Models, seed: int) -> pd.DataFrame:
     p = models["resnet"]
-    return pd.DataFrame({"actual": np.array(CLASSES)[p.actual], "predicted": np.array(CLASSES)[p.predicted]})
+    return pd.DataFrame({"actual": np.array(p.classes)[p.actual], "predicted": np.array(p.classes)[p.predicted]})
 
 
 def _counts(models: Models, seed: int) -> pd.DataFrame:
     steps = {"published": 90, "kept": 80, "fold 0 train": 70, "fold 0 test": 60, "fold 1 train": 50}
-    rows = [(label, step, n + seed) for step, n in steps.items() for label in CLASSES]
+    rows = [(label, step, n + seed) for step, n in steps.items() for label in classes_of(models)]
     return pd.DataFrame(rows, columns=["class", "step", "count"])
 
 
 def _distribution(models: Models, seed: int) -> pd.DataFrame:
-    rows = [(label, c, v, v / 10 + seed) for label in CLASSES for c in ("red", "blue") for v in (0, 128)]
+    rows = [(label, c, v, v / 10 + seed) for label in classes_of(models) for c in ("red", "blue") for v in (0, 128)]
     return pd.DataFrame(rows, columns=["class", "channel", "value", "percent"])
 
 
@@ -78,7 +88,7 @@ def _curves(models: Models, seed: int) -> pd.DataFrame:
 
 
 TABLES: dict[str, Callable[[Models, int], pd.DataFrame]] = {
-    "accuracy": lambda models, seed: accuracy_table(compare(models, "neutrophil")),
+    "accuracy": lambda models, seed: accuracy_table(compare(models, classes_of(models)[-1])),
     "class_scores": lambda models, seed: _by_model(class_scores, models),
     "confusion": _confusion,
     "counts": _counts,
@@ -100,10 +110,17 @@ NAMES = sorted(path.stem for path in TEMPLATES.glob("*.json"))
 
 
 @cache
-def drawn(template: str, revisions: tuple[str, ...] = ONE) -> str:
+def drawn(
+    template: str,
+    revisions: tuple[str, ...] = ONE,
+    names: tuple[str, ...] = MODELS,
+    classes: tuple[str, ...] = CLASSES,
+) -> str:
     """Draw a template from tables that differ by revision."""
     rows = [
-        row | {"rev": revision} for seed, revision in enumerate(revisions) for row in as_text(table(template, seed))
+        row | {"rev": revision}
+        for seed, revision in enumerate(revisions)
+        for row in as_text(table(template, seed, names, classes))
     ]
     return draw(template, rows)
 
@@ -144,25 +161,37 @@ def test_a_chart_has_a_title_and_names_revisions_only_if_there_are_several(templ
     assert "NaN" not in drawn(template, TWO)
 
 
+def has_color(svg: str, word: str, color: str) -> bool:
+    return bool(re.search(rf'aria-label="[^"]*{word}[^"]*"[^>]*(fill|stroke)="{color}"', svg, re.IGNORECASE))
+
+
+@pytest.mark.parametrize("names", [MODELS, OTHER_MODELS])
 @pytest.mark.parametrize("template", ["accuracy", "curves", "pointing_game", "risk_coverage"])
-def test_each_model_has_its_color(template: str) -> None:
-    svg = drawn(template)
-    for model, color in MODEL_COLORS.items():
-        assert re.search(rf'aria-label="[^"]*{model}[^"]*"[^>]*(fill|stroke)="{color}"', svg, re.IGNORECASE), model
+def test_each_model_has_a_color_in_their_order(template: str, names: tuple[str, ...]) -> None:
+    svg = drawn(template, names=names)
+    assert all(has_color(svg, model, color) for model, color in zip(names, MODEL_COLORS, strict=False))
+    assert not any(has_color(svg, names[0], color) for color in MODEL_COLORS[1:])
 
 
+@pytest.mark.parametrize("classes", [TWO_CLASSES, CLASSES, TWELVE_CLASSES])
 @pytest.mark.parametrize("template", ["class_scores", "roc", "distribution"])
-def test_each_class_has_its_color(template: str) -> None:
-    svg = drawn(template)
-    for label in CLASSES:
-        color = CLASS_COLORS[label]
-        assert re.search(rf'aria-label="[^"]*{label}[^"]*"[^>]*(fill|stroke)="{color}"', svg, re.IGNORECASE), label
+def test_each_class_has_its_color_and_is_named_in_order(template: str, classes: tuple[str, ...]) -> None:
+    svg = drawn(template, classes=classes)
+    assert all(has_color(svg, label, color) for label, color in class_colors(classes).items())
+    assert [word for word in texts(svg) if word in classes] == [*classes]
 
 
+def test_all_templates_have_the_same_twenty_colors_of_classes() -> None:
+    assert len({*CLASS_COLORS}) == 20
+    for template in ("class_scores", "roc", "distribution"):
+        content = (TEMPLATES / f"{template}.json").read_text()
+        assert tuple(re.findall(r"#[0-9A-F]{6}", content.split('"range": [')[1].split("]")[0])) == CLASS_COLORS
+
+
+@pytest.mark.parametrize("names", [MODELS, OTHER_MODELS])
 @pytest.mark.parametrize("template", ["roc", "class_scores", "reliability"])
-def test_a_panel_per_model(template: str) -> None:
-    said = texts(drawn(template))
-    assert all(said.count(model) == 1 for model in MODELS)
+def test_a_panel_per_model_in_their_order(template: str, names: tuple[str, ...]) -> None:
+    assert [word for word in texts(drawn(template, names=names)) if word in names] == [*names]
 
 
 def test_curves_have_thin_lines_for_folds_and_thick_ones_for_their_mean() -> None:
@@ -210,18 +239,21 @@ def test_an_accuracy_is_drawn_within_its_wilson_interval() -> None:
     assert marks(drawn("accuracy", TWO), "point") == 2 * (len(MODELS) + 1)
 
 
-def test_confusion_counts_every_pair_of_classes() -> None:
-    p = predictions(0)
-    counts = [int(((p.actual == row) & (p.predicted == column)).sum()) for row in range(4) for column in range(4)]
-    assert 0 in counts  # or this shows nothing about pairs that the table does not name
-    assert sorted(int(word) for word in texts(drawn("confusion")) if word.isdigit()) == sorted(counts)
+@pytest.mark.parametrize("classes", [TWO_CLASSES, CLASSES, TWELVE_CLASSES])
+def test_confusion_counts_every_pair_of_classes(classes: tuple[str, ...]) -> None:
+    p, labels = predictions(0, classes), range(len(classes))
+    counts = [int(((p.actual == row) & (p.predicted == column)).sum()) for row in labels for column in labels]
+    assert 0 in counts or len(classes) == 2  # or this shows nothing about pairs that the table does not name
+    said = texts(drawn("confusion", classes=classes))
+    assert sorted(int(word) for word in said if word.isdigit()) == sorted(counts)
+    assert [word for word in said if word in classes] == 2 * sorted(classes)
 
 
-def test_confusion_has_a_row_and_a_column_for_a_class_without_cells() -> None:
-    rows = [{"actual": actual, "predicted": "neutrophil", "rev": "main"} for actual in ("eosinophil", "neutrophil")]
+def test_confusion_has_a_row_and_a_column_for_a_class_that_is_only_predicted_or_only_actual() -> None:
+    rows = [{"actual": "blast", "predicted": other, "rev": rev} for rev, other in zip(TWO, "ab", strict=True)]
     said = texts(draw("confusion", rows))
-    assert sorted(word for word in said if word.isdigit()) == ["0"] * 14 + ["1"] * 2
-    assert said.count("monocyte") == 2
+    assert [said.count(name) for name in ("blast", "a", "b")] == [3, 3, 3]  # twice below, once beside
+    assert sorted(word for word in said if word.isdigit()) == ["0"] * 16 + ["1"] * 2
 
 
 def test_counts_are_those_of_each_step_and_of_the_first_fold() -> None:

@@ -93,6 +93,28 @@ def test_a_space_after_a_digit_is_a_gap(text: str) -> None:
     assert min(widest) > max(letters, 4)
 
 
+def test_a_caption_with_spaces_is_broken_into_lines_of_the_width_of_its_card(tmp_path: Path) -> None:
+    heights = {}
+    for name in ("blast", "neutrophil segmented", "erythroblast (nucleated red blood cell, late)"):
+        card = Card(plain(RED), [Caption(f"predicted: {name}", "99%"), Caption("next")])
+        image_grid.image_grid(tmp_path / "g.png", "", [Row("", [card])], columns=4)
+        pixels = page(tmp_path / "g.png")
+        right_of_card = np.flatnonzero((pixels == RED).all(axis=-1).any(axis=0)).max() + 2
+        assert (pixels[:, right_of_card:] == 255).all()
+        heights[name] = len(pixels)
+    one, two, three = heights.values()
+    assert two - one == three - two > 0
+
+
+def test_a_long_page_may_be_larger_so_that_its_text_stays_readable(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    photo = Card(random.integers(0, 256, (160, 160, 3), dtype=np.uint8), [Caption("a.jpg")])
+    image_grid.image_grid(tmp_path / "s.png", "Samples", [Row(f"class {i}", [photo] * 6) for i in range(20)])
+    with Image.open(tmp_path / "s.png") as image:
+        assert image.width > image_grid.WIDTH * 0.7
+    assert (tmp_path / "s.png").stat().st_size < 5 * MAX_BYTES
+
+
 def test_a_long_caption_is_shortened_and_does_not_run_into_the_next_card(tmp_path: Path) -> None:
     card = Card(plain(RED), [Caption("a name that is far too long for the width of this card " * 3)])
     image_grid.image_grid(tmp_path / "g.png", "", [Row("", [card])], columns=4)

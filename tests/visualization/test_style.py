@@ -5,18 +5,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bloodcells.visualization.style import CLASS_COLORS, MODEL_COLORS, write_png
-from tests.support.smallset import CLASSES
+from bloodcells.visualization.style import class_colors, write_png
 
 
 def noise(width: int, height: int) -> Image.Image:
     return Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8))
 
 
-def test_every_class_and_model_has_a_color_of_its_own() -> None:
-    assert set(CLASS_COLORS) == {*CLASSES, *RARE}
-    colors = [*CLASS_COLORS.values(), *MODEL_COLORS.values()]
-    assert len(set(colors)) == len(colors)
+def test_the_colors_of_classes_follow_their_order() -> None:
+    twelve = class_colors(f"class {number}" for number in range(12))
+    assert len({*twelve.values()}) == 12
+    assert [*class_colors(["blast", "monocyte"]).values()] == [*twelve.values()][:2]
 
 
 def test_a_small_picture_is_written_as_it_is(tmp_path: Path) -> None:

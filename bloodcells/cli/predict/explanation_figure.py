@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,8 @@ from bloodcells.core.geometry import Box
 from bloodcells.evaluation.grad_cam import grad_cam
 from bloodcells.models.normalization import normalize
 from bloodcells.visualization.heatmaps import overlay
-from bloodcells.visualization.image_grid import TITLE, draw_text, text_width
-from bloodcells.visualization.style import ALARM, CLASS_COLORS, FAINT, INK, PAPER, write_png
+from bloodcells.visualization.image_grid import TITLE, draw_text, fit, text_width
+from bloodcells.visualization.style import ALARM, FAINT, INK, PAPER, class_colors, write_png
 
 PANEL = 300
 """Side of each of the three panels, in pixels."""
@@ -27,7 +28,7 @@ PANEL = 300
 _MARGIN, _GAP, _LINE = 24, 12, 23
 _WIDTH = 2 * _MARGIN + 3 * PANEL + 2 * _GAP
 _LETTERS = 112  # per line
-_NAMES, _FIGURES = 120, 60  # widths of the columns on both sides of the bars
+_NAMES, _FIGURES = 120, 60  # widths of the columns on both sides of the bars; long names get more
 
 
 def write_explanations(
@@ -85,13 +86,15 @@ def _page(name: str, prediction: Prediction, panels: Mapping[str, Image.Image], 
     for number, (caption, picture) in enumerate(panels.items()):
         left = _MARGIN + number * (PANEL + _GAP)
         page.paste(picture, (left, top))
-        draw_text(pen, (left, top + PANEL + 4), caption, INK)
-    room = _WIDTH - 2 * _MARGIN - _NAMES - _FIGURES
+        draw_text(pen, (left, top + PANEL + 4), fit(caption, PANEL), INK)
+    names = max([_NAMES, *(ceil(text_width(label)) + _GAP for label in prediction.probabilities)])
+    room = _WIDTH - 2 * _MARGIN - names - _FIGURES
+    colors = class_colors(prediction.probabilities)
     for number, (label, probability) in enumerate(prediction.probabilities.items()):
-        line, start = bars + number * _LINE, _MARGIN + _NAMES
+        line, start = bars + number * _LINE, _MARGIN + names
         draw_text(pen, (_MARGIN, line), label, INK)
         end = start + round(room * probability)
-        pen.rectangle((start, line + 4, end, line + 15), CLASS_COLORS.get(label, FAINT))
+        pen.rectangle((start, line + 4, end, line + 15), colors[label])
         right_aligned(line, f"{probability:.3f}", INK)
     for number, text in enumerate(note_lines):
         draw_text(pen, (_MARGIN, below + number * _LINE), text, ALARM)

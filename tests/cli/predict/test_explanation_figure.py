@@ -9,7 +9,7 @@ from bloodcells.cli.predict.decisions import predict_images
 from bloodcells.cli.predict.explanation_figure import PANEL, write_explanations
 from bloodcells.cli.predict.images import ImageFile
 from bloodcells.cli.predict.model import load_model
-from bloodcells.visualization.style import CLASS_COLORS, INK
+from bloodcells.visualization.style import INK, class_colors
 from tests.cli.predict.slides import PROBABILITIES, predictor, slide
 
 AT = (150, 120)
@@ -30,11 +30,9 @@ def of_color(picture: NDArray[np.uint8], color: str) -> NDArray[np.bool_]:
 
 
 def test_bars_are_as_long_as_the_probabilities(tmp_path: Path) -> None:
-    picture = explained(tmp_path)
+    picture, colors = explained(tmp_path), class_colors(PROBABILITIES)
     lengths = {
-        name: int(of_color(picture, CLASS_COLORS[name]).sum(axis=1).max())
-        for name in PROBABILITIES
-        if name != "monocyte"
+        name: int(of_color(picture, colors[name]).sum(axis=1).max()) for name in PROBABILITIES if name != "monocyte"
     }
     whole = lengths["lymphocyte"] / PROBABILITIES["lymphocyte"]
     assert whole > PANEL

@@ -78,7 +78,7 @@ def download(record: Record, published: PublishedRecord, pin: str, source: Path,
     annotations = (record.white_cells.annotations,) if record.white_cells else ()
     layout = Layout(record.images.folder, str(record.labels.table), annotations)
     public = sources.Published(layout, published.archive, published.labels, published.kaggle)
-    cache = Path() if LOCAL.exists() else cache_folder()  # data/ comes first, and importing DVC takes a second
+    cache = cache_folder()
     pinned = read_checksums(cache / pin[:2] / pin[2:])
     known = (read_checksums(source / CHECKSUMS), pinned)
     with TemporaryDirectory(

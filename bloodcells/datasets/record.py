@@ -3,10 +3,11 @@
 import difflib
 import re
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Literal, Self
+from datetime import date
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from bloodcells.core.errors import InputError
 from bloodcells.core.parameters import Section, describe_error, read_yaml
@@ -40,10 +41,27 @@ def check_class_name(name: str) -> None:
     """
     if not name.strip() or len(name) > 40:
         raise ValueError(f"{name[:40]!r} is no class name: write 1 to 40 characters")
-    if not name.isprintable() or any(letter in ',/\\"' for letter in name) or name != " ".join(name.split()):
-        raise ValueError(f"class {name!r}: a comma, slash, quotation mark or unusual space is in its name")
+    if not name.isprintable() or any(letter in ',/|\\"' for letter in name) or name != " ".join(name.split()):
+        raise ValueError(f"class {name!r}: a comma, slash, bar, quotation mark or unusual space is in its name")
     if normalize_label(name) in _RESERVED:
         raise ValueError(f"class {name!r}: the name is reserved; name it otherwise through label_map")
+
+
+def _check_below(path: str) -> str:
+    """Check a path below a folder; a dot is that folder."""
+    if PurePosixPath(path).is_absolute() or "\\" in path or ".." in PurePosixPath(path).parts:
+        raise ValueError("write a relative path, with / between its parts and without ..")
+    return path
+
+
+Below = Annotated[str, AfterValidator(_check_below)]
+
+
+def _as_text(label: object) -> object:
+    """Return a label that YAML read as a number as text; a nested value is left for the error message."""
+    if label is None or isinstance(label, bool):
+        raise ValueError(f"YAML reads yes, no, on, off, true, false and null as {label!r}: write the label in quotes")
+    return str(label) if isinstance(label, int | float | date) else label
 
 
 class ImagesRecord(Section):
@@ -55,7 +73,7 @@ class ImagesRecord(Section):
         range: the values of 16-bit images that become 0 and 255.
     """
 
-    folder: str = "."
+    folder: Below = "."
     numbered: str | None = None
     range: tuple[float, float] | None = None
 
@@ -92,14 +110,14 @@ class LabelsRecord(Section):
         names: file with the names of YOLO's numbered classes, below the raw data.
     """
 
-    table: str | None = None
+    table: Below | None = None
     image: str = "Image"
     label: str = "Category"
     group: str | None = None
-    folders: str | None = None
+    folders: Below | None = None
     boxes: Literal["voc", "coco", "yolo"] | None = None
-    annotations: str | None = None
-    names: str | None = None
+    annotations: Below | None = None
+    names: Below | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -120,7 +138,7 @@ class WhiteCellsRecord(Section):
         name: the name of a white cell in them.
     """
 
-    annotations: str
+    annotations: Below
     name: str
 
 
@@ -177,24 +195,31 @@ class Record(Section):
     label_map: dict[str, str] = Field(default_factory=dict)
     drop: tuple[str, ...] = ()
     white_cells: WhiteCellsRecord | None = None
-    corrections: tuple[str, ...] = ()
+    corrections: tuple[Below, ...] = ()
     published: PublishedRecord | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("label_map", mode="before")
     @classmethod
     def _labels_as_text(cls, labels: object) -> object:
-        return {str(key): value for key, value in labels.items()} if isinstance(labels, Mapping) else labels
+        if not isinstance(labels, Mapping):
+            return labels
+        texts = {_as_text(label): _as_text(target) for label, target in labels.items()}
+        if len({normalize_label(str(label)) for label in texts}) < len(labels):
+            raise ValueError("two labels differ in case or spaces only")
+        return texts
 
     @field_validator("drop", mode="before")
     @classmethod
     def _dropped_as_text(cls, labels: object) -> object:
-        return [str(label) for label in labels] if isinstance(labels, list) else labels
+        return [_as_text(label) for label in labels] if isinstance(labels, list) else labels
 
     @field_validator("classes", mode="before")
     @classmethod
     def _classes_as_text(cls, names: object) -> object:
-        return [str(name) for name in names] if isinstance(names, list) else names
+        if not isinstance(names, list | tuple) and names != AS_FOUND:
+            raise ValueError(f"write a list of names, or {AS_FOUND}")
+        return names if isinstance(names, str) else [_as_text(name) for name in names]
 
     @field_validator("corrections")
     @classmethod
@@ -213,8 +238,9 @@ class Record(Section):
             check_classes(self.classes)
             unknown = [name for name in mapped if name not in self.classes]
             if unknown:
-                close = difflib.get_close_matches(unknown[0], self.classes, n=1)
-                hint = f"; did you mean {close[0]}?" if close else ""
+                names = {normalize_label(name): name for name in self.classes}
+                close = difflib.get_close_matches(normalize_label(unknown[0]), names, n=1)
+                hint = f"; did you mean {names[close[0]]}?" if close else ""
                 raise ValueError(f"label_map: {unknown[0]!r} is not among the classes{hint}")
             both = {normalize_label(name) for name in self.classes} & {normalize_label(name) for name in self.drop}
             if both:

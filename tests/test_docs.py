@@ -265,9 +265,9 @@ def test_every_file_parameter_and_make_target_named_is_there(page: str) -> None:
     sections = "|".join(Parameters.model_fields)
     for name in re.findall(r"`([^`\n]+)`", PAGES[page]):
         if re.fullmatch(r"(bloodcells|stages|studies|tests|docs|locks|datasets|plots|metrics)/[\w./-]*", name):
-            declared = re.sub(r"/(DATASET|bccd|rendered)(?=/)", "/${dataset}", name).rstrip("/")
-            made = re.sub(r"/(DATASET|bccd)(?=/)", "/rendered", name)
-            exists = any((project.ROOT / path).exists() for path in (name, made))
+            declared = re.sub(r"/(DATASET|NAME|bccd|rendered)(?=/)", "/${dataset}", name).rstrip("/")
+            made = [re.sub(r"/(DATASET|NAME|bccd)(?=/)", f"/{dataset}", name) for dataset in ("rendered", "bccd")]
+            exists = any((project.ROOT / path).exists() for path in (name, *made))
             assert exists or declared in pipeline, f"{page}: {name}"
         if key := re.fullmatch(rf"((?:{sections})\.[\w.]+)(?:: .+|=.+)?", name):
             section, value, *_ = key[1].split(".")

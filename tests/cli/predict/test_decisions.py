@@ -8,6 +8,7 @@ from PIL import Image
 from bloodcells.cli.predict.decisions import Prediction, predict_images
 from bloodcells.cli.predict.model import load_model
 from tests.cli.predict.slides import MIDDLE, PROBABILITIES, predictor, slide
+from tests.imaging.test_loading import png
 
 
 def predict(model: Path, paths: Sequence[Path], batch: int = 2) -> list[Prediction]:
@@ -65,7 +66,7 @@ def test_unreadable_files_become_errors_and_the_order_is_kept(tmp_path: Path) ->
     empty = tmp_path / "empty.png"
     empty.touch()
     deep = tmp_path / "deep.png"
-    Image.fromarray(np.zeros((48, 64), np.uint16)).save(deep)
+    png(deep, 64, 48, bits=16, channels=3)
     cmyk = tmp_path / "cmyk.jpg"
     Image.new("CMYK", (64, 48)).save(cmyk)
     paths = [empty, good[0], cut, deep, good[1], cmyk, tmp_path / "none.png", tmp_path, good[2]]

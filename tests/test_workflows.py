@@ -18,6 +18,7 @@ import yaml
 from dvc.repo import Repo
 
 from bloodcells.core.files import write_csv
+from bloodcells.datasets.corrections import COLUMNS as CHANGE_COLUMNS
 from bloodcells.evaluation.checks import COLUMNS, check_table, none_allowed
 from tests.cli.review.committed import CELLS, MODELS, git, predictions, results
 from tests.support import environment, project
@@ -103,6 +104,7 @@ def upstream(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.rmtree(folder / name)
     write(folder, range(10))
     (folder / "plots" / "rendered" / "report" / "comparison.md").write_text("the comparison\n")
+    write_csv(folder / "plots" / "rendered" / "label_changes.csv", (*CHANGE_COLUMNS, "file"), [])
     index = Repo(str(folder)).index
     pipeline = [stage for stage in index.stages if not stage.is_data_source]
     paths = {Path(item.fs_path) for stage in pipeline for item in (*stage.outs, *stage.deps)}

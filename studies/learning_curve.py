@@ -34,7 +34,7 @@ from bloodcells.inference.probabilities import predict
 from bloodcells.models.parameters import ModelParameters
 from bloodcells.reporting.markdown import interval, paragraph, table
 from bloodcells.splits.parameters import CleanParameters
-from bloodcells.splits.resampling import resample
+from bloodcells.splits.resampling import most_frequent, resample
 from bloodcells.training.config import TrainingConfig
 from bloodcells.training.fold_training import FoldTraining
 from bloodcells.training.parameters import TrainParameters
@@ -93,7 +93,7 @@ def thin(rows: Sequence[Row], fraction: float, clean: CleanParameters, fold: int
         random.Random(f"{clean.seed} {fold} {name}").shuffle(of_class)
         kept += of_class[: max(1, round(fraction * len(of_class)))]
     labels = [label[image] for image in kept]  # downsampling has already happened
-    repeated = resample(labels, {}, clean.oversample, clean.seed + fold)
+    repeated = resample(labels, most_frequent([*label.values()]), 0, clean.oversample, clean.seed + fold)
     training = [{"image": kept[place], "label": labels[place], "part": "train"} for place in repeated]
     return training + [row for row in rows if row["part"] != "train"]
 

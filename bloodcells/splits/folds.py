@@ -1,18 +1,17 @@
-"""Assignment of cells to folds and to training, validation and test parts, without leakage between near-duplicates."""
+"""Assignment of cells to folds and to training, validation and test parts, without leakage between groups.
 
-import warnings
+A group's place depends on its name and the seed. Cells that are added or removed therefore move few of the others.
+"""
+
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold
 
 from bloodcells.core.errors import InputError
-from bloodcells.splits.resampling import resample
-
-Indices = NDArray[np.int64]
+from bloodcells.splits.bounded_hashing import Indices, assign_parts
+from bloodcells.splits.resampling import most_frequent, resample
 
 
 @dataclass(frozen=True)
@@ -25,12 +24,14 @@ class Split:
     test: Indices
 
 
-def assign_folds(labels: Sequence[str], groups: Indices, n_splits: int, seed: int) -> Indices:
-    """Assign cells to folds, stratified by label; all cells of a group get the same fold.
+def assign_folds(labels: Sequence[str], groups: Sequence[str], n_splits: int, seed: int) -> Indices:
+    """Assign cells to folds, stratified by class; all cells of a group get the same fold.
+
+    See `bloodcells.splits.bounded_hashing.assign_parts`.
 
     Args:
-        labels: labels of the n cells.
-        groups: their group numbers, (n,).
+        labels: classes of the n cells.
+        groups: names of their groups; see `bloodcells.splits.groups.combined_groups`.
         n_splits: number of folds.
         seed: random seed.
 
@@ -38,75 +39,88 @@ def assign_folds(labels: Sequence[str], groups: Indices, n_splits: int, seed: in
         Their folds, (n,).
 
     Raises:
-        InputError: a class has fewer groups than there are folds.
+        InputError: a class can't be in every fold.
     """
-    _check_class_sizes(labels, groups, n_splits, "folds (clean.n_splits)", "lower clean.n_splits or add cells")
-    folds = np.empty(len(labels), dtype=np.int64)
-    splitter = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
-    for fold, (_, test) in enumerate(splitter.split(np.zeros(len(labels)), labels, groups)):
-        folds[test] = fold
+    remedy = "lower clean.n_splits or add cells"
+    _check_class_sizes(labels, groups, n_splits, "folds (clean.n_splits)", remedy)
+    folds = assign_parts(labels, groups, [1] * n_splits, f"{seed}")
+    names = np.asarray(labels)
+    lacking = [label for label in sorted({*labels}) if len(np.unique(folds[names == label])) < n_splits]
+    if lacking:
+        raise InputError(
+            f"{' and '.join(lacking)} can't be in each of {n_splits} folds (clean.n_splits), since groups hold several "
+            f"classes; {remedy}{_largest_group(labels, groups, lacking[0])}"
+        )
     return folds
 
 
 def split_cells(
     labels: Sequence[str],
-    groups: Indices,
+    groups: Sequence[str],
     folds: Indices,
     test_fold: int,
     *,
     validation: float,
-    downsample: Mapping[str, float],
-    oversample: Mapping[str, float],
+    downsample: float,
+    oversample: float,
     seed: int,
 ) -> Split:
     """Split the cells for one test fold; only the training part is resampled.
 
     Args:
-        labels: labels of the n cells.
-        groups: their group numbers, (n,); all cells of a group go to the same part.
+        labels: classes of the n cells.
+        groups: names of their groups; all cells of a group go to the same part.
         folds: their folds from `assign_folds`, (n,).
         test_fold: the fold to test.
-        validation: fraction of the cells outside the test fold, rounded to 1 / (a whole number).
+        validation: fraction of the cells outside the test fold.
         downsample: as in `resample`.
         oversample: as in `resample`.
-        seed: random seed; the test fold is added to it.
+        seed: random seed; each test fold has a validation part of its own.
 
     Raises:
         InputError: a class has too few cells to be in both training and validation.
     """
     names = np.asarray(labels)
     rest = np.flatnonzero(folds != test_fold)
-    rest_labels = names[rest].tolist()
-    parts = f"parts (training and validation) outside fold {test_fold}"
-    _check_class_sizes(rest_labels, groups[rest], 2, parts, "add cells")
-    max_splits = max(_groups_by_label(rest_labels, groups[rest]).values())
-    n_splits = min(max(2, round(1 / validation)), max_splits)
-    splitter = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed + test_fold)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of a class with fewer cells than splits
-        candidates = list(splitter.split(np.zeros(len(rest)), names[rest], groups[rest]))
-    # Not every candidate holds out a cell of such a class: take the one that lacks the fewest classes.
-    train, held_out = max(candidates, key=lambda candidate: len(set(names[rest][candidate[1]])))
+    rest_labels, rest_groups = names[rest].tolist(), [groups[i] for i in rest.tolist()]
+    _check_class_sizes(
+        rest_labels, rest_groups, 2, f"parts (training and validation) outside fold {test_fold}", "add cells"
+    )
+    held_out = assign_parts(rest_labels, rest_groups, [validation, 1 - validation], f"{seed} {test_fold}") == 0
+    train = rest[~held_out]
+    train_labels = names[train].tolist()
+    lacking = sorted({*rest_labels} - {*train_labels})
+    if lacking:
+        raise InputError(
+            f"no {' and no '.join(lacking)} is left for training when fold {test_fold} is tested; lower "
+            f"clean.validation or add cells{_largest_group(rest_labels, rest_groups, lacking[0])}"
+        )
+    chosen = resample(train_labels, most_frequent(labels), downsample, oversample, seed + test_fold)
     return Split(
-        train=rest[train],
-        resampled=rest[train][resample(names[rest][train].tolist(), downsample, oversample, seed + test_fold)],
+        train=train,
+        resampled=train[chosen],
         validation=rest[held_out],
         test=np.flatnonzero(folds == test_fold),
     )
 
 
-def _check_class_sizes(labels: Sequence[str], groups: Indices, parts: int, what: str, remedy: str) -> None:
+def _check_class_sizes(labels: Sequence[str], groups: Sequence[str], parts: int, what: str, remedy: str) -> None:
     """Raise InputError unless each class has at least as many groups as there are parts."""
-    counts = _groups_by_label(labels, groups)
-    small = [f"{label} has {count}" for label, count in sorted(counts.items()) if count < parts]
+    counts = Counter(label for label, _ in {*zip(labels, groups, strict=True)})
+    small = {label: count for label, count in sorted(counts.items()) if count < parts}
     if small:
-        largest = np.bincount(groups).max()
-        hint = f" ({largest} of {len(groups)} images count as near-duplicates of one another: see clean.near_duplicate)"
-        raise InputError(
-            f"too few different cells for {parts} {what}: {', '.join(small)}; {remedy}{hint if largest > 1 else ''}"
-        )
+        listed = ", ".join(f"{label} has {count}" for label, count in small.items())
+        hint = _largest_group(labels, groups, next(iter(small)))
+        raise InputError(f"too few different cells for {parts} {what}: {listed}; {remedy}{hint}")
 
 
-def _groups_by_label(labels: Sequence[str], groups: Indices) -> Counter[str]:
-    """Count the groups that contain each label."""
-    return Counter(label for label, _ in set(zip(labels, groups.tolist(), strict=True)))
+def _largest_group(labels: Sequence[str], groups: Sequence[str], label: str) -> str:
+    """Name the group with the most cells of a class, if it has several."""
+    of_class = Counter(group for name, group in zip(labels, groups, strict=True) if name == label)
+    name, cells = max(of_class.items(), key=lambda item: (item[1], item[0]))
+    if cells == 1:
+        return ""
+    return (
+        f" ({cells} of {of_class.total()} {label} cells belong to one group, {name}: a group holds the cells of one "
+        "value of the group column, of one image, and of near-duplicates, see clean.near_duplicate)"
+    )

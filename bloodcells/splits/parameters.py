@@ -12,5 +12,5 @@ class CleanParameters(Section):
     seed: Seed
     validation: float = Field(gt=0, le=0.5)
     near_duplicate: float = Field(gt=0, le=1)
-    downsample: dict[str, Proportion]
-    oversample: dict[str, Proportion]
+    downsample: Proportion
+    oversample: Proportion

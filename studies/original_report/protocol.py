@@ -1,6 +1,6 @@
 """The original report's protocol: oversampling before the split, ungrouped folds, random perturbation at test."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -10,13 +10,13 @@ from torch import nn
 
 from bloodcells.models.checkpoints import Checkpoint
 from bloodcells.models.normalization import normalize
-from bloodcells.splits.resampling import resample
+from bloodcells.splits.resampling import most_frequent, resample
 from bloodcells.training.augmentation import Augmentation, augment
 
 Indices = NDArray[np.int64]
 
-DOWNSAMPLE = {"neutrophil": 0.2}
-"""Fraction of a class that the report's code left out; its text says a tenth."""
+DOWNSAMPLE = 0.2
+"""Fraction of the most frequent class that the report's code left out; its text says a tenth."""
 
 CLASSES = ("eosinophil", "lymphocyte", "monocyte", "neutrophil")
 """The classes of the report, in the order of its logits."""
@@ -32,7 +32,7 @@ def original_split(
     test_fold: int,
     *,
     validation: float,
-    oversample: Mapping[str, float],
+    oversample: float,
     seed: int,
 ) -> dict[str, Indices]:
     """Split the cells for one test fold as the report did: oversample first, then assign the copies at random.
@@ -44,14 +44,15 @@ def original_split(
         folds: (n,) the fold in which each cell is tested.
         test_fold: the fold to test.
         validation: fraction of the copies that validate.
-        oversample: fraction of the largest class up to which a class is repeated.
+        oversample: fraction of the largest class up to which the others are repeated.
         seed: of what is left out, repeated and assigned.
 
     Returns:
         Indices of the cells of train, validation and test; those of the first two repeat and overlap.
     """
     rest = np.flatnonzero(folds != test_fold)
-    copies = rest[resample([labels[cell] for cell in rest.tolist()], DOWNSAMPLE, oversample, seed + test_fold)]
+    chosen = [labels[cell] for cell in rest.tolist()]
+    copies = rest[resample(chosen, most_frequent(labels), DOWNSAMPLE, oversample, seed + test_fold)]
     shuffled = np.random.default_rng([seed, test_fold]).permutation(len(copies))
     held_out = max(1, round(validation * len(copies)))
     return {

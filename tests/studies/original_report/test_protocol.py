@@ -22,8 +22,9 @@ from tests.support.smallset import CLASSES
 
 LABELS = [label for label, count in zip(CLASSES, (40, 20, 15, 100), strict=True) for _ in range(count)]
 GROUPS = np.arange(len(LABELS)) // np.where(np.array(LABELS) == "neutrophil", 1, 2)  # pairs, but for neutrophils
-OVERSAMPLE = {"eosinophil": 0.8, "lymphocyte": 0.8, "monocyte": 0.8}
-FOLDS = assign_folds(LABELS, GROUPS, 5, seed=1)
+NAMES = [str(group) for group in GROUPS]
+OVERSAMPLE = 0.8
+FOLDS = assign_folds(LABELS, NAMES, 5, seed=1)
 
 
 def original(test_fold: int = 0, seed: int = 1, folds: np.ndarray = FOLDS) -> dict[str, np.ndarray]:
@@ -32,7 +33,7 @@ def original(test_fold: int = 0, seed: int = 1, folds: np.ndarray = FOLDS) -> di
 
 def proposed(test_fold: int = 0) -> Split:
     return split_cells(
-        LABELS, GROUPS, FOLDS, test_fold, validation=0.125, downsample=DOWNSAMPLE, oversample=OVERSAMPLE, seed=1
+        LABELS, NAMES, FOLDS, test_fold, validation=0.125, downsample=DOWNSAMPLE, oversample=OVERSAMPLE, seed=1
     )
 
 
@@ -58,7 +59,7 @@ def test_a_fifth_of_the_neutrophils_is_left_out_before_the_split() -> None:
     assert len(split["validation"]) == round(0.125 * len(copies))
     kept = round(0.8 * outside["neutrophil"])
     assert Counter(LABELS[cell] for cell in copies) == {"neutrophil": kept} | dict.fromkeys(
-        OVERSAMPLE, round(0.8 * kept)
+        ("eosinophil", "lymphocyte", "monocyte"), round(0.8 * kept)
     )
     assert len({cell for cell in copies.tolist() if LABELS[cell] == "neutrophil"}) == kept  # none of them twice
     assert not set(copies.tolist()) & set(split["test"].tolist())

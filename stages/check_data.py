@@ -15,6 +15,7 @@ from bloodcells.evaluation.checks import COLUMNS, Check, check_table, failure
 from bloodcells.evaluation.data_checks import SplitRow
 from bloodcells.imaging.near_duplicates import similarity, smear_thumbnails
 from bloodcells.splits.parameters import CleanParameters
+from bloodcells.splits.resampling import most_frequent
 
 
 class Parameters(StageParameters):
@@ -47,15 +48,21 @@ def _checks(params: Parameters) -> list[Check]:
         for fold in range(clean.n_splits)
     }
     dropped = read_csv(paths.chart("dropped"), ("reason",))
-    files = (images / row["file"] for row in read_csv(paths.cells, ("file",)))
-    alike = similarity(smear_thumbnails(files, record.images.range))
+    group_and_file = {
+        row["image"]: (row["group"], row["file"]) for row in read_csv(paths.cells, ("image", "group", "file"))
+    }
+    files = {cell: file for cell, (_, file) in group_and_file.items()}
+    distinct = [*dict.fromkeys(files.values())]
+    alike = similarity(smear_thumbnails((images / file for file in distinct), record.images.range))
+    majority = most_frequent([cell.label for cell in cells])
     changes = read_csv(paths.chart("label_changes"), ("old", "new"))
     return [
         *data_checks.overlap(splits),
         *data_checks.folds(cells, splits),
-        *data_checks.near_duplicates(cells, alike, splits, clean.near_duplicate),
+        *data_checks.groups(group_and_file, splits),
+        *data_checks.near_duplicates(distinct, alike, files, splits, clean.near_duplicate),
         *data_checks.copies(splits),
-        *data_checks.resampling(cells, splits, clean.downsample, clean.oversample),
+        *data_checks.resampling(cells, splits, majority, clean.downsample, clean.oversample),
         *data_checks.counts(
             len(read_labels(record, paths.raw)),
             Counter(cell.label for cell in cells),

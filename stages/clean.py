@@ -5,8 +5,6 @@ from collections import Counter
 from dataclasses import astuple
 from pathlib import Path
 
-import numpy as np
-
 from bloodcells.core.cell_classes import write_classes
 from bloodcells.core.errors import InputError, run
 from bloodcells.core.files import atomic_folder, write_csv
@@ -16,7 +14,8 @@ from bloodcells.datasets.corrections import correct_labels, unused_corrections
 from bloodcells.datasets.labels import LabelRow, read_labels, resolve_classes
 from bloodcells.datasets.record import read_record, record_path
 from bloodcells.imaging.near_duplicates import near_duplicate_groups, smear_thumbnails
-from bloodcells.splits.folds import Indices, assign_folds, split_cells
+from bloodcells.splits.folds import assign_folds, split_cells
+from bloodcells.splits.groups import combined_groups
 from bloodcells.splits.parameters import CleanParameters
 
 NO_IMAGE = "null: no image"
@@ -49,8 +48,11 @@ def main() -> None:
             f"{record_path(params.dataset)}: no {' and no '.join(absent)} is left after cleaning; "
             f"each class needs cells with that one label and an image{_without_image(rows)}"
         )
-    thumbnails = smear_thumbnails((images / row.image for row in kept), record.images.range)
-    groups = near_duplicate_groups(thumbnails, clean.near_duplicate)
+    distinct = [*dict.fromkeys(row.image for row in kept)]
+    thumbnails = smear_thumbnails((images / image for image in distinct), record.images.range)
+    alike = near_duplicate_groups(thumbnails, clean.near_duplicate)
+    near_duplicates = dict(zip(distinct, alike.tolist(), strict=True))
+    groups = combined_groups([row.image for row in kept], [row.group for row in kept], near_duplicates)
     folds = assign_folds(labels, groups, clean.n_splits, clean.seed)
 
     published = Counter("double" if len(row.labels) > 1 else "".join(row.labels) or "null" for row in labeled)
@@ -103,7 +105,7 @@ def main() -> None:
         print(f"{path} is not applied: the record does not name it under corrections")
     for one in changes:
         print(f"{one.image}: {one.old or 'no label'} → {one.new} ({one.reader}, {one.file})")
-    _print_summary(classes, labels, rows, groups)
+    _print_summary(classes, labels, rows, near_duplicates, groups)
 
 
 def reason_to_drop(row: LabelRow, classes: tuple[str, ...], images: Path) -> str | None:
@@ -128,15 +130,17 @@ def _without_image(rows: Rows) -> str:
     return f" ({len(missing)} of {len(rows)} rows name an image that is not there, {first})"
 
 
-def _print_summary(classes: tuple[str, ...], labels: list[str], rows: Rows, groups: Indices) -> None:
+def _print_summary(
+    classes: tuple[str, ...], labels: list[str], rows: Rows, near_duplicates: dict[str, int], groups: list[str]
+) -> None:
     dropped_rows = Counter(reason for _, reason in rows if reason is not None)
     counts = ", ".join(f"{count} {reason}" for reason, count in sorted(dropped_rows.items()))
     print(f"kept {len(labels)} cells:", ", ".join(f"{labels.count(label)} {label}" for label in classes))
     print(f"dropped {dropped_rows.total()} rows: {counts}")
-    print(
-        f"near-duplicates: {len(labels) - len(set(groups.tolist()))} cells share the fold of another image of the same "
-        f"part of the smear; the largest group has {np.bincount(groups).max()} images"
-    )
+    repeated = len(near_duplicates) - len(set(near_duplicates.values()))
+    print(f"images: {len(near_duplicates)}, of which {repeated} show the same part of a smear as another one")
+    name, cells = Counter(groups).most_common(1)[0]
+    print(f"groups: {len(set(groups))}; each is kept in one fold; the largest, {name}, has {cells} cells")
 
 
 if __name__ == "__main__":

@@ -53,13 +53,47 @@ Splits = Mapping[int, Sequence[SplitRow]]
 
 def overlap(splits: Splits) -> list[Check]:
     """Count the images that are in more than one part of a split."""
+    divided = _divided(splits)
+    return [none_allowed("overlap", "images in more than one part of a split", divided, _SPLIT_AGAIN)]
+
+
+def groups(cells: Mapping[str, tuple[str, str]], splits: Splits) -> list[Check]:
+    """Count the groups, and the images of several cells, that are in more than one part of a split.
+
+    Args:
+        cells: the group (blank if it is unknown) and the image of each cell.
+        splits: of all folds.
+
+    Returns:
+        Nothing of groups if no cell has one, nothing of images if each has one cell.
+    """
+    group_of = {cell: group for cell, (group, _) in cells.items()}
+    image_of = {cell: image for cell, (_, image) in cells.items()}
+    shared = {image for image, count in Counter(image_of.values()).items() if count > 1}
+    checks = []
+    for what, values, names in (
+        ("groups", {*group_of.values()} - {""}, group_of),
+        ("images of several cells", shared, image_of),
+    ):
+        if values:
+            divided = _divided(splits, names)
+            checks += [
+                none_allowed("groups", f"{what} in more than one part of a split", divided, _SPLIT_AGAIN),
+                Check("groups", f"{what} in total", len(values)),
+            ]
+    return checks
+
+
+def _divided(splits: Splits, names: Mapping[str, str] | None = None) -> int:
+    """Count the cells, or the names that they have, that are in more than one part of a split; a blank one is none."""
     count = 0
     for rows in splits.values():
         parts: dict[str, set[str]] = {}
         for row in rows:
-            parts.setdefault(row.image, set()).add(row.part)
-        count += sum(len(of_image) > 1 for of_image in parts.values())
-    return [none_allowed("overlap", "images in more than one part of a split", count, _SPLIT_AGAIN)]
+            name = row.image if names is None else names.get(row.image, "")
+            parts.setdefault(name, set()).add(row.part)
+        count += sum(bool(name) and len(of_name) > 1 for name, of_name in parts.items())
+    return count
 
 
 def folds(cells: Sequence[Cell], splits: Splits) -> list[Check]:
@@ -74,22 +108,30 @@ def folds(cells: Sequence[Cell], splits: Splits) -> list[Check]:
 
 
 def near_duplicates(
-    cells: Sequence[Cell], similarity: NDArray[np.float32], splits: Splits, threshold: float
+    images: Sequence[str],
+    similarity: NDArray[np.float32],
+    image_of: Mapping[str, str],
+    splits: Splits,
+    threshold: float,
 ) -> list[Check]:
     """Count the pairs of images of the same part of a smear that are in different parts of a split.
 
     Args:
-        cells: n of them.
-        similarity: (n, n) of their images; see `bloodcells.imaging.near_duplicates`.
+        images: n of them.
+        similarity: (n, n) of each pair; see `bloodcells.imaging.near_duplicates`.
+        image_of: the image of each cell.
         splits: of all folds.
         threshold: pairs above it are near-duplicates.
     """
+    place = {image: number for number, image in enumerate(images)}
     apart = np.zeros(similarity.shape, dtype=np.bool_)
     for rows in splits.values():
-        part_of = {row.image: row.part for row in rows}
-        part = np.array([part_of.get(cell.image, "") for cell in cells])
-        present = part != ""  # downsampling leaves some out
-        apart |= (part[:, None] != part) & present[:, None] & present
+        held = np.zeros((len(images), 3), np.int64)  # whether a part has a cell of the image; several may
+        for row in rows:
+            if row.image in image_of:
+                held[place[image_of[row.image]], (TRAIN, VALIDATION, TEST).index(row.part)] = 1
+        in_parts = held.sum(axis=1)
+        apart |= np.outer(in_parts, in_parts) > held @ held.T  # more pairs of parts than pairs of the same part
     np.fill_diagonal(apart, val=False)
     pairs = np.triu(similarity > threshold, k=1)
     largest = float(similarity[apart].max(initial=0))
@@ -126,18 +168,17 @@ def copies(splits: Splits) -> list[Check]:
 
 
 def resampling(
-    cells: Sequence[Cell], splits: Splits, downsample: Mapping[str, float], oversample: Mapping[str, float]
+    cells: Sequence[Cell], splits: Splits, majority: str, downsample: float, oversample: float
 ) -> list[Check]:
     """Compare the class counts of each part with those of the cells before any resampling.
 
-    Test parts must have the counts of their folds. Of the cells that are in no other part, training must lack the
-    fraction in `downsample` (which would not hold if cells had been left out before the split), and it must have as
-    many rows as `oversample` says; see `clean` in params.yaml.
+    Test parts must have the counts of their folds. Of the cells of the class `majority` that are in no other part,
+    training must lack the fraction `downsample` (which would not hold if cells had been left out before the split), and
+    it must have as many rows of the other classes as `oversample` says; see `clean` in params.yaml.
     """
-    surplus = rows_off = 0
-    left_out, candidates_of = Counter[str](), Counter[str]()
+    surplus = rows_off = others = left_out = candidates_of = 0
+    off = 0.0  # in cells, the largest of all splits
     classes = sorted({cell.label for cell in cells})
-    off = dict.fromkeys(classes, 0.0)  # in cells, the largest of all splits
     for fold, rows in splits.items():
         held_out = {row.image for row in rows if row.part != TRAIN}
         in_fold = Counter(cell.label for cell in cells if cell.fold == fold)
@@ -149,25 +190,24 @@ def resampling(
         largest = max(distinct.values(), default=0)
         for label in classes:
             lacking = candidates[label] - distinct[label]
-            left_out[label] += lacking
-            candidates_of[label] += candidates[label]
-            off[label] = max(off[label], abs(lacking - downsample.get(label, 0.0) * candidates[label]))
-            wanted = max(distinct[label], round(largest * oversample.get(label, 0.0)))
+            wanted = distinct[label]
+            if label == majority:
+                left_out += lacking
+                candidates_of += candidates[label]
+                off = max(off, abs(lacking - downsample * candidates[label]))
+            else:
+                others += abs(lacking)
+                wanted = max(wanted, round(largest * oversample))
             rows_off += abs(trained[label] - wanted)
-    down = {label: rate for label, rate in downsample.items() if rate}
-    others = sum(abs(left_out[label]) for label in classes if label not in down)
     return [
         none_allowed("resampling", "cells that test parts lack or repeat", surplus, _SPLIT_AGAIN),
-        *(
-            Check(
-                "resampling",
-                f"fraction of {label} left out of training",
-                round(left_out[label] / max(candidates_of[label], 1), 4),
-                f"≈ {rate:g}",
-                off[label] <= 1,  # a cell cannot be halved, and one is always kept
-                _SPLIT_AGAIN,
-            )
-            for label, rate in down.items()
+        Check(
+            "resampling",
+            f"fraction of {majority} left out of training",
+            round(left_out / max(candidates_of, 1), 4),
+            f"≈ {downsample:g}",
+            off <= 1,  # a cell cannot be halved, and one is always kept
+            _SPLIT_AGAIN,
         ),
         none_allowed("resampling", "cells of other classes left out of training", others, _SPLIT_AGAIN),
         none_allowed("resampling", "training rows that clean.oversample does not explain", rows_off, _SPLIT_AGAIN),

@@ -12,18 +12,16 @@ from bloodcells.splits.resampling import resample
 
 PUBLISHED = {"neutrophil": 206, "eosinophil": 88, "lymphocyte": 33, "monocyte": 20}
 DROPPED = {"double": 15, "null": 46, "basophil": 3}
-DOWN, UP = {"neutrophil": 0.1}, {"eosinophil": 0.8, "lymphocyte": 0.8, "monocyte": 0.8}
+DOWN, UP = 0.1, 0.8
 N_SPLITS, THRESHOLD = 5, 0.75
 
 Splits = dict[int, list[SplitRow]]
 
 
-def split(
-    down: dict[str, float] = DOWN, up: dict[str, float] = UP, groups: NDArray[np.int64] | None = None
-) -> tuple[list[Cell], Splits]:
+def split(down: float = DOWN, up: float = UP, groups: list[str] | None = None) -> tuple[list[Cell], Splits]:
     """Split cells in the published numbers as the pipeline does."""
     labels = [label for label, count in PUBLISHED.items() for _ in range(count)]
-    groups = np.arange(len(labels)) if groups is None else groups
+    groups = [str(i) for i in range(len(labels))] if groups is None else groups
     folds = assign_folds(labels, groups, N_SPLITS, seed=1)
     cells = [Cell(f"{i}.jpg", label, int(fold)) for i, (label, fold) in enumerate(zip(labels, folds, strict=True))]
     splits = {}
@@ -54,15 +52,13 @@ def failed(checks: list[Check]) -> list[str]:
     return [check.description for check in checks if not check.passed]
 
 
-def failed_of_splits(
-    cells: list[Cell], splits: Splits, down: dict[str, float] = DOWN, up: dict[str, float] = UP
-) -> list[str]:
+def failed_of_splits(cells: list[Cell], splits: Splits, down: float = DOWN, up: float = UP) -> list[str]:
     return failed(
         [
             *data_checks.overlap(splits),
             *data_checks.folds(cells, splits),
             *data_checks.copies(splits),
-            *data_checks.resampling(cells, splits, down, up),
+            *data_checks.resampling(cells, splits, "neutrophil", down, up),
         ]
     )
 
@@ -77,13 +73,13 @@ def test_splits_of_the_pipeline_pass(cells: list[Cell], splits: Splits) -> None:
     trained = [[row.image for row in rows if row.part == "train"] for rows in splits.values()]
     copies = sum(len(images) - len(set(images)) for images in trained)
     assert value(data_checks.copies(splits), "in training") == copies > 500
-    left_out = value(data_checks.resampling(cells, splits, DOWN, UP), "neutrophil left out")
+    left_out = value(data_checks.resampling(cells, splits, "neutrophil", DOWN, UP), "neutrophil left out")
     assert left_out == pytest.approx(0.1, abs=0.005)
 
 
 def test_oversampling_before_the_split_fails(cells: list[Cell]) -> None:
     """A fault of the original report: it made copies first and split them afterwards, into all parts."""
-    copied = resample([cell.label for cell in cells], DOWN, UP, seed=1)
+    copied = resample([cell.label for cell in cells], "neutrophil", DOWN, UP, seed=1)
     random = np.random.default_rng(1)
     splits = {
         fold: [
@@ -111,29 +107,32 @@ def test_a_copy_in_validation_fails(cells: list[Cell], splits: Splits) -> None:
 
 def test_leaving_out_twenty_percent_instead_of_ten_fails() -> None:
     """A fault of the original report: 10 % in its text, 20 % in its code."""
-    cells, splits = split(down={"neutrophil": 0.2})
+    cells, splits = split(down=0.2)
     assert "fraction of neutrophil left out of training" in failed_of_splits(cells, splits)
-    assert failed_of_splits(cells, splits, down={"neutrophil": 0.2}) == []
+    assert failed_of_splits(cells, splits, down=0.2) == []
 
 
 def test_leaving_cells_out_before_the_split_fails() -> None:
     """Test and validation parts then lack cells too, although training looks as it should."""
-    cells, splits = split(down={})
+    cells, splits = split(down=0)
     neutrophils = [cell.image for cell in cells if cell.label == "neutrophil"]
     gone = set(np.random.default_rng(0).choice(neutrophils, 21, replace=False))
     splits = {fold: [row for row in rows if row.image not in gone] for fold, rows in splits.items()}
     assert {"cells not tested exactly once, in their fold", "cells that test parts lack or repeat"} <= set(
-        failed_of_splits(cells, splits, up={})
+        failed_of_splits(cells, splits, up=0)
     )
 
 
-def test_leaving_out_another_class_fails() -> None:
-    cells, splits = split(down={**DOWN, "monocyte": 0.5})
-    assert "cells of other classes left out of training" in failed_of_splits(cells, splits)
+def test_leaving_out_another_class_fails(cells: list[Cell], splits: Splits) -> None:
+    training = [row for row in splits[0] if row.part == "train" and row.label == "monocyte"]
+    without = [row for row in splits[0] if row != training[0]]
+    repeated = len(splits[0]) - len(without)
+    splits[0] = [*without, *[training[-1]] * repeated]
+    assert failed_of_splits(cells, splits) == ["cells of other classes left out of training"]
 
 
 def test_oversampling_too_little_fails() -> None:
-    cells, splits = split(up={**UP, "monocyte": 0.5})
+    cells, splits = split(up=0.5)
     assert failed_of_splits(cells, splits) == ["training rows that clean.oversample does not explain"]
 
 
@@ -163,10 +162,18 @@ def one_split(parts: str) -> tuple[list[Cell], Splits]:
     return cells, {0: [SplitRow(c.image, c.label, named[p]) for c, p in zip(cells, parts, strict=True) if p in named]}
 
 
+def near_duplicates(
+    cells: list[Cell], similarity: NDArray[np.float32], splits: Splits, threshold: float = THRESHOLD
+) -> list[Check]:
+    """Run the check on cells that have an image each."""
+    images = [cell.image for cell in cells]
+    return data_checks.near_duplicates(images, similarity, dict(zip(images, images, strict=True)), splits, threshold)
+
+
 @pytest.mark.parametrize("parts", ["tetttt", "tvtttt", "tevttt"])
 def test_a_near_duplicate_in_another_part_fails(parts: str) -> None:
     cells, splits = one_split(parts)
-    found = data_checks.near_duplicates(cells, similar(6, (1, 5), (0, 4)), splits, THRESHOLD)
+    found = near_duplicates(cells, similar(6, (1, 5), (0, 4)), splits)
     assert failed(found) == [
         "near-duplicate pairs in different parts of a split",
         "largest similarity of two images in different parts",
@@ -177,7 +184,7 @@ def test_a_near_duplicate_in_another_part_fails(parts: str) -> None:
 @pytest.mark.parametrize("parts", ["tettte", "tvtttv", "te-tt-"])
 def test_near_duplicates_in_the_same_part_or_left_out_pass(parts: str) -> None:
     cells, splits = one_split(parts)
-    found = data_checks.near_duplicates(cells, similar(6, (1, 5)), splits, THRESHOLD)
+    found = near_duplicates(cells, similar(6, (1, 5)), splits)
     assert failed(found) == []
     assert value(found, "in total") == 1
     assert value(found, "largest similarity") == pytest.approx(0.2)
@@ -186,18 +193,51 @@ def test_near_duplicates_in_the_same_part_or_left_out_pass(parts: str) -> None:
 def test_images_as_similar_as_the_threshold_pass() -> None:
     cells, splits = one_split("tetttt")
     similarity = similar(6, (1, 5), by=THRESHOLD)
-    assert failed(data_checks.near_duplicates(cells, similarity, splits, THRESHOLD)) == []
-    assert len(failed(data_checks.near_duplicates(cells, similarity, splits, THRESHOLD - 0.01))) == 2
+    assert failed(near_duplicates(cells, similarity, splits)) == []
+    assert len(failed(near_duplicates(cells, similarity, splits, THRESHOLD - 0.01))) == 2
+
+
+def test_near_duplicates_of_an_image_with_several_cells_fail_in_any_part_of_one_of_them() -> None:
+    _, splits = one_split("ttvv")
+    image_of = {"0.jpg": "a", "1.jpg": "b", "2.jpg": "c", "3.jpg": "b"}  # b is in two parts
+    for pair, crossing in (((0, 1), 1), ((1, 2), 1), ((0, 2), 1)):
+        found = data_checks.near_duplicates(["a", "b", "c"], similar(3, pair), image_of, splits, THRESHOLD)
+        assert value(found, "in different parts of a split") == crossing
+    together = image_of | {"3.jpg": "c"}
+    found = data_checks.near_duplicates(["a", "b", "c"], similar(3, (0, 1)), together, splits, THRESHOLD)
+    assert failed(found) == []
+
+
+def test_a_patient_on_two_sides_fails(cells: list[Cell], splits: Splits) -> None:
+    """Each fold's split has its own parts: a patient who is tested in one is trained on in the others."""
+    names = [str(i // 3) for i in range(len(cells))]
+    grouped, right = split(groups=names)
+    patients = {cell.image: (name, cell.image) for cell, name in zip(grouped, names, strict=True)}
+    found = data_checks.groups(patients, right)
+    assert [(check.value, check.passed) for check in found] == [(0, True), (116, True)]
+    tested, trained = (next(row.image for row in right[2] if row.part == part) for part in ("test", "train"))
+    planted = patients | {trained: (patients[tested][0], trained)}
+    assert failed(data_checks.groups(planted, right)) == ["groups in more than one part of a split"]
+    assert value(data_checks.groups(planted, right), "groups in more") >= 2  # the folds that test one of both cells
+    assert failed(data_checks.groups(patients, splits)) == ["groups in more than one part of a split"]
+    assert data_checks.groups({cell.image: ("", cell.image) for cell in cells}, splits) == []
+
+
+def test_cells_of_one_image_on_two_sides_fail() -> None:
+    _, splits = one_split("ttve")
+    together = {"0.jpg": ("", "a"), "1.jpg": ("", "a"), "2.jpg": ("", "b"), "3.jpg": ("", "c")}
+    assert [check.value for check in data_checks.groups(together, splits)] == [0, 1]
+    divided = data_checks.groups(together | {"1.jpg": ("", "c")}, splits)
+    assert failed(divided) == ["images of several cells in more than one part of a split"]
 
 
 def test_planted_near_duplicates_pass_only_if_the_split_keeps_them_together() -> None:
     count = sum(PUBLISHED.values())
     pairs = [(i, i + 1) for i in range(0, 60, 2)]
-    groups = np.arange(count)
-    groups[1:60:2] = groups[0:60:2]
+    groups = [str(i - i % 2 if i < 60 else i) for i in range(count)]
     for grouping, passes in ((groups, True), (None, False)):
         cells, splits = split(groups=grouping)
-        found = data_checks.near_duplicates(cells, similar(count, *pairs), splits, THRESHOLD)
+        found = near_duplicates(cells, similar(count, *pairs), splits)
         assert (failed(found) == []) == passes
         assert value(found, "in total") == len(pairs)
 

@@ -2,16 +2,20 @@ import errno
 import re
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from PIL import Image
 
 from bloodcells.core.paths import DatasetPaths
+from bloodcells.datasets.record import record_path
 from bloodcells.datasets.synthetic.plan import plan_smears
 from stages.clean import main
 from tests.support import workplace
+from tests.support.project import set_params
 from tests.support.smallset import CLASSES
 from tests.support.workplace import PATHS, PUBLISHED, RAW, error_of, files, table
 
@@ -224,7 +228,7 @@ def no_parameters(place: Path) -> None:
         ),
         (
             images_all_alike,
-            r"add cells \((\d+) of \1 images count as near-duplicates of one another: see clean\.near",
+            r"add cells \((\d+) of \1 eosinophil cells belong to one group, image BloodImage_00000\.jpg: .*clean\.near",
         ),
         (few_monocytes, r"monocyte has 1; lower clean\.n_splits or add cells"),
         (broken_image, r"BloodImage_00000\.jpg is broken"),
@@ -235,6 +239,40 @@ def no_parameters(place: Path) -> None:
 )
 def test_a_user_error_is_one_line_and_leaves_no_files(place: Path, fault: Any, expected: str) -> None:
     fault(place)
+    message = error_of(main)
+    assert re.search(expected, message), message
+    assert files(place) <= INPUT
+
+
+def give_patients(place: Path, patient_of: Callable[[int], str]) -> None:
+    """Add a column with the patient of each image to the label table, and name it in the record."""
+    path = place / RAW / "labels.csv"
+    _, *lines = path.read_text().splitlines()
+    rows = [f"{line},{patient_of(int(line.split(',')[1]))}" for line in lines]
+    path.write_text("\n".join([",Image,Category,Patient", *rows]) + "\n")
+    record = record_path("rendered")
+    content = yaml.safe_load(record.read_text())
+    content["labels"]["group"] = "Patient"
+    record.write_text(yaml.safe_dump(content))
+
+
+def test_no_patient_is_in_two_parts_and_near_duplicates_join_patients(place: Path) -> None:
+    give_patients(place, lambda number: f"P{number % 9}" if number != 4 else "")
+    set_params(place, {"clean.n_splits": 3})
+    main()
+    cells = table(PATHS.cells)
+    group_of = {row["image"]: row["group"] or row["image"] for row in cells}
+    assert group_of["BloodImage_00004.jpg"] == "BloodImage_00004.jpg"
+    assert {*group_of.values()} == {*(f"P{number}" for number in range(9)), "BloodImage_00004.jpg"}
+    for rows in splits(place):
+        assert faults(rows, group_of) == []
+        assert faults(rows, scenes()) == []
+        assert {row["label"] for row in rows if row["part"] == "test"} == set(CLASSES)
+
+
+def test_a_patient_with_too_many_cells_is_named(place: Path) -> None:
+    give_patients(place, lambda number: "Smith" if number < 25 else "")
+    expected = r"too few different cells for 5 folds .* belong to one group, group Smith"
     message = error_of(main)
     assert re.search(expected, message), message
     assert files(place) <= INPUT

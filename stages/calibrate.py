@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from bloodcells.core.errors import InputError, run
 from bloodcells.core.parameters import ModelNames, StageParameters, read_parameters
+from bloodcells.evaluation.clusters import read_groups
 from bloodcells.evaluation.data_checks import read_cells
 from bloodcells.evaluation.parameters import CompareParameters
 from bloodcells.evaluation.selective_prediction import (
@@ -50,6 +51,7 @@ def _examine(params: Parameters, name: str) -> SelectiveResult:
         params.evaluate.target_error,
         params.compare.resamples,
         params.compare.seed,
+        read_groups(params.paths.cells),
     )
 
 

@@ -6,10 +6,11 @@ from collections import Counter
 import pandas as pd
 
 from bloodcells.core.errors import run
-from bloodcells.core.files import read_csv
+from bloodcells.core.files import read_csv, write_csv
 from bloodcells.core.parameters import ModelNames, StageParameters, TestFolds, read_parameters
 from bloodcells.datasets.record import read_record
 from bloodcells.datasets.source import is_published
+from bloodcells.evaluation.clusters import Groups, read_groups
 from bloodcells.evaluation.comparison import (
     accuracy_table,
     compare,
@@ -45,20 +46,28 @@ def main() -> None:
     majority = max(sorted(kept), key=lambda label: kept[label])
     known = read_record(params.dataset).published  # what others published is about the published files only
     published = published_entries(known.results) if known and is_published(known, paths.source) else []
-    drawn = resample(models, params.compare.resamples, params.compare.seed)
-    tested = pairs(models, drawn)
+    groups = read_groups(paths.cells)
+    drawn = resample(models, params.compare.resamples, params.compare.seed, groups)
+    tested = pairs(models, drawn, groups)
 
-    write_table(paths.chart("accuracy"), accuracy_table(compare(models, majority, published)))
+    write_table(paths.chart("accuracy"), accuracy_table(compare(models, majority, published, groups)))
     write_table(paths.chart("differences"), difference_table(tested))
-    write_table(paths.chart("class_scores"), _by_model({name: class_scores(p) for name, p in models.items()}))
+    write_table(paths.chart("class_scores"), _by_model({name: class_scores(p, groups) for name, p in models.items()}))
     write_table(paths.chart("roc"), _by_model({name: roc_curves(p) for name, p in models.items()}))
     write_table(paths.chart("curves"), _curves(params))
-    write_table(paths.table("intervals"), interval_table(models, drawn))
+    write_table(paths.table("intervals"), interval_table(models, drawn, groups))
     write_table(paths.table("pairs"), pair_table(tested))
+    write_csv(paths.table("groups"), ("image", "group"), _numbered(groups or {}))
 
 
 def _by_model(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(tables, names=["model"]).reset_index(level="model").reset_index(drop=True)
+
+
+def _numbered(groups: Groups) -> list[tuple[str, int]]:
+    """Return the number of each cell's group: the table is published, and names of patients must not be."""
+    numbers = {name: number for number, name in enumerate(sorted({*groups.values()}))}
+    return [(image, numbers[name]) for image, name in groups.items()]
 
 
 def _curves(params: Parameters) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The stratified bootstrap: how much metrics, and differences between models, vary with the sample of cells.
+"""The bootstrap: how much metrics, and differences between models, vary with the sample of cells or of their groups.
 
 Intervals are percentile intervals, with linear interpolation: B. Efron and R. J. Tibshirani, An Introduction to the
 Bootstrap (1993), chapter 13.
@@ -10,12 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bloodcells.evaluation.intervals import CONFIDENCE_LEVEL
+from bloodcells.evaluation.intervals import CONFIDENCE_LEVEL, expanded_tail
 
 Indices = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 QUANTILES = ((1 - CONFIDENCE_LEVEL) / 2, (1 + CONFIDENCE_LEVEL) / 2)
+
+_CHUNK = 4_000_000  # numbers at a time
 
 
 @dataclass(frozen=True)
@@ -74,37 +76,54 @@ macro F1, a class with all cells of mean specificity."""
 class Bootstrap:
     """Confusion matrices of m models: `observed` (m, k, k), and `resampled` (resamples, m, k, k).
 
-    A resample holds the same cells for all models, so that their differences are paired.
+    A resample holds the same cells for all models, so that their differences are paired. If groups were resampled,
+    `sizes` are their numbers of cells.
     """
 
     observed: Floats
     resampled: Floats
+    sizes: Indices | None = None
 
     def score(self, name: str, model: int) -> Estimate:
         """Estimate one of `SCORES` for the model at that position."""
         score = SCORES[name]
-        return _percentiles(score(self.observed[model]), score(self.resampled[:, model]))
+        return self._estimate(score(self.observed[model]), score(self.resampled[:, model]), least=0)
 
     def difference(self, name: str, first: int, second: int) -> Estimate:
         """Estimate one of `SCORES` of the second model minus that of the first."""
         score = SCORES[name]
-        return _percentiles(
+        return self._estimate(
             score(self.observed[second]) - score(self.observed[first]),
             score(self.resampled[:, second]) - score(self.resampled[:, first]),
+            least=-1,
         )
 
+    def _estimate(self, value: Floats, resampled: Floats, least: float) -> Estimate:
+        if self.sizes is not None and len(self.sizes) == 1:  # it tells nothing of other groups
+            return Estimate(float(value), least, 1)
+        tail = None if self.sizes is None else expanded_tail(self.sizes)
+        low, high = np.quantile(resampled, QUANTILES if tail is None else (tail, 1 - tail))
+        return Estimate(float(value), float(low), float(high))
 
-def _percentiles(value: Floats, resampled: Floats) -> Estimate:
-    low, high = np.quantile(resampled, QUANTILES)
-    return Estimate(float(value), float(low), float(high))
 
-
-def bootstrap(actual: ArrayLike, predicted: ArrayLike, n_classes: int, resamples: int, seed: int) -> Bootstrap:
-    """Resample the cells with replacement, as many of each actual class as there are.
+def bootstrap(
+    actual: ArrayLike,
+    predicted: ArrayLike,
+    n_classes: int,
+    resamples: int,
+    seed: int,
+    clusters: ArrayLike | None = None,
+) -> Bootstrap:
+    """Resample the cells with replacement, as many of each actual class as there are, or whole groups of cells.
 
     The intervals are conditional on the observed class counts, as are the stratified folds. A class whose cells are all
-    correct, or all wrong, adds nothing to the width of an interval (a degenerate bootstrap). Cells count as
-    independent.
+    correct, or all wrong, adds nothing to the width of an interval (a degenerate bootstrap).
+
+    With `clusters`, cells do not count as independent: as many groups are drawn as there are, each with all its cells
+    (A. C. Davison and D. V. Hinkley, Bootstrap Methods and their Application, 1997, section 3.8; C. A. Field and A. H.
+    Welsh, Journal of the Royal Statistical Society B 69 (2007), 369-390). Since a group may hold several classes,
+    nothing keeps the class counts; a class that a resample lacks is left out of its means. Of few groups, percentiles
+    give too narrow intervals, so they are expanded: see `expanded_tail`.
 
     Nothing is drawn cell by cell: within a class, a resample is a multinomial draw of how often each pattern of
     predictions (of model 1, model 2, …) occurs, and there are few patterns.
@@ -115,6 +134,7 @@ def bootstrap(actual: ArrayLike, predicted: ArrayLike, n_classes: int, resamples
         n_classes: k.
         resamples: number of resamples.
         seed: the same seed gives the same resamples, whatever the order of the cells.
+        clusters: (n,) the group of each cell; None if the cells are independent.
 
     Raises:
         ValueError: there are no cells.
@@ -122,6 +142,8 @@ def bootstrap(actual: ArrayLike, predicted: ArrayLike, n_classes: int, resamples
     truth, by_model = np.asarray(actual, np.int64), np.asarray(predicted, np.int64)
     if not len(truth):
         raise ValueError("there are no cells to resample")
+    if clusters is not None:
+        return _cluster_bootstrap(truth, by_model, n_classes, resamples, seed, np.asarray(clusters))
     random = np.random.default_rng(seed)
     models = len(by_model)
     observed = np.zeros((models, n_classes, n_classes))
@@ -133,6 +155,24 @@ def bootstrap(actual: ArrayLike, predicted: ArrayLike, n_classes: int, resamples
         observed[:, row] = (counts @ columns).reshape(models, n_classes)
         resampled[:, :, row] = (drawn @ columns).reshape(resamples, models, n_classes)
     return Bootstrap(observed, resampled)
+
+
+def _cluster_bootstrap(
+    truth: Indices, by_model: Indices, n_classes: int, resamples: int, seed: int, clusters: NDArray[np.generic]
+) -> Bootstrap:
+    numbers = np.unique(clusters, return_inverse=True)[1]
+    models, sizes = len(by_model), np.bincount(numbers)
+    by_group = np.zeros((len(sizes), models, n_classes, n_classes))
+    for model, predicted in enumerate(by_model):
+        np.add.at(by_group[:, model], (numbers, truth, predicted), 1)
+    flat = by_group.reshape(len(sizes), -1)
+    resampled = np.empty((resamples, flat.shape[1]))
+    random, step = np.random.default_rng(seed), max(1, _CHUNK // len(sizes))
+    for start in range(0, resamples, step):
+        part = resampled[start : start + step]
+        drawn = random.multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), size=len(part))
+        part[:] = drawn.astype(np.float64) @ flat
+    return Bootstrap(by_group.sum(axis=0), resampled.reshape(resamples, models, n_classes, n_classes), sizes)
 
 
 # ---- clustered observations: all rows of an image are resampled together

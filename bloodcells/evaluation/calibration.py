@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import brier_score_loss
 
-from bloodcells.evaluation.intervals import Interval, wilson
+from bloodcells.evaluation.intervals import Interval, expanded_tail, wilson
 from bloodcells.inference.temperature import log_probabilities
 
 Floats = NDArray[np.float64]
@@ -101,7 +101,12 @@ def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: 
 
 
 def calibration_error(
-    confidence: ArrayLike, correct: ArrayLike, resamples: int, seed: int, bins: int = BINS
+    confidence: ArrayLike,
+    correct: ArrayLike,
+    resamples: int,
+    seed: int,
+    bins: int = BINS,
+    clusters: ArrayLike | None = None,
 ) -> CalibrationError:
     """Return the expected calibration error with its basic bootstrap interval.
 
@@ -111,16 +116,30 @@ def calibration_error(
     time; mirroring removes that. The interval is cut at 0 and includes the estimate. Near 0 it is a rough guide:
     compare the estimate with `expected` there, for which each cell is correct with its confidence as probability
     (J. Bröcker and L. A. Smith, Weather and Forecasting 22 (2007), 651-661).
+
+    With `clusters`, the groups (n,) of the cells, whole groups are resampled, and the quantiles are expanded as by
+    `bloodcells.evaluation.intervals.expanded_tail`.
     """
     sure, hits = _by_confidence(confidence, correct)
     error = float(_errors(sure[None], hits[None], bins)[0])
-    random = np.random.default_rng(seed)
+    random, tail = np.random.default_rng(seed), 0.025
     drawn, perfect = [], []
     for size in _chunks(resamples, len(sure)):
-        rows = np.sort(random.integers(0, len(sure), (size, len(sure))), axis=1)  # sorted rows: sorted confidences
-        drawn.append(_errors(sure[rows], hits[rows], bins))
+        if clusters is None:
+            rows = np.sort(random.integers(0, len(sure), (size, len(sure))), axis=1)  # sorted rows: sorted confidences
+            drawn.append(_errors(sure[rows], hits[rows], bins))
         perfect.append(_errors(sure[None], random.random((size, len(sure))) < sure, bins))
-    low, high = np.quantile(np.concatenate(drawn), [0.025, 0.975])
+    if clusters is not None:
+        order = np.argsort(np.asarray(confidence, np.float64), kind="stable")
+        numbers = np.unique(np.asarray(clusters)[order], return_inverse=True)[1]
+        sizes = np.bincount(numbers)
+        tail = expanded_tail(sizes)
+        for times in random.multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), size=resamples):
+            row = np.repeat(np.arange(len(sure)), times[numbers])
+            drawn.append(_errors(sure[row][None], hits[row][None], bins))
+        if len(sizes) == 1:  # it tells nothing of other groups
+            return CalibrationError(error, 0.0, 1.0, float(np.concatenate(perfect).mean()))
+    low, high = np.quantile(np.concatenate(drawn), [tail, 1 - tail])
     return CalibrationError(
         error,
         max(0.0, 2 * error - float(high)),

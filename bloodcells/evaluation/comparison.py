@@ -7,12 +7,14 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from bloodcells.core.errors import InputError
 from bloodcells.datasets.record import PublishedResult
 from bloodcells.evaluation.bootstrap import SCORES, Bootstrap, Estimate, bootstrap
-from bloodcells.evaluation.intervals import Interval, wilson
-from bloodcells.evaluation.metrics import confusion, headline
+from bloodcells.evaluation.clusters import Groups, cluster_numbers, count_clusters
+from bloodcells.evaluation.intervals import Interval, proportion_interval, wilson
+from bloodcells.evaluation.metrics import headline
 from bloodcells.evaluation.paired_tests import LEVEL, Paired, align, cells_needed, holm, paired_test
 from bloodcells.evaluation.tables import whole_numbers
 from bloodcells.inference.predictions import Predictions
@@ -24,7 +26,7 @@ _MEANS = tuple(score for score in SCORES if score != "accuracy")  # a proportion
 
 @dataclass(frozen=True)
 class Entry:
-    """One row of the comparison; the two means are over the classes."""
+    """One row of the comparison; the means are over the classes, `clustered` is the interval if cells have groups."""
 
     name: str
     kind: Literal["model", "baseline", "published"]
@@ -32,6 +34,7 @@ class Entry:
     cells: int
     mean_sensitivity: float
     mean_specificity: float
+    clustered: Interval | None = None
 
     @property
     def accuracy(self) -> float:
@@ -41,11 +44,19 @@ class Entry:
     @property
     def interval(self) -> Interval:
         """The 95 % Wilson interval of the accuracy."""
-        return wilson(self.correct, self.cells)
+        return self.clustered or wilson(self.correct, self.cells)
 
 
-def compare(models: Mapping[str, Predictions], majority: str, published: Sequence[Entry] = ()) -> list[Entry]:
+def compare(
+    models: Mapping[str, Predictions], majority: str, published: Sequence[Entry] = (), groups: Groups | None = None
+) -> list[Entry]:
     """Return each model, the baseline that always predicts the class `majority`, and published results.
+
+    Args:
+        models: their predictions for the same cells.
+        majority: a class.
+        published: results of others.
+        groups: of the cells, here and below: what intervals and tests resample whole. None if cells are independent.
 
     Raises:
         InputError: two models were not tested on the same cells.
@@ -57,16 +68,22 @@ def compare(models: Mapping[str, Predictions], majority: str, published: Sequenc
     guess = np.full_like(p.actual, p.classes.index(majority))
     baseline = Predictions(p.images, p.folds, p.actual, guess, p.probabilities, p.classes)
     return [
-        *(_entry(name, "model", one) for name, one in models.items()),
-        _entry(MAJORITY_CLASS, "baseline", baseline),
+        *(_entry(name, "model", one, groups) for name, one in models.items()),
+        _entry(MAJORITY_CLASS, "baseline", baseline, groups),
         *published,
     ]
 
 
-def _entry(name: str, kind: Literal["model", "baseline"], p: Predictions) -> Entry:
-    scores = headline(p)
+def _entry(name: str, kind: Literal["model", "baseline"], p: Predictions, groups: Groups | None) -> Entry:
+    scores, clusters = headline(p), cluster_numbers(p.images, groups)
     return Entry(
-        name, kind, int(p.correct.sum()), len(p.actual), scores["mean_sensitivity"], scores["mean_specificity"]
+        name,
+        kind,
+        int(p.correct.sum()),
+        len(p.actual),
+        scores["mean_sensitivity"],
+        scores["mean_specificity"],
+        None if clusters is None else proportion_interval(p.correct, clusters),
     )
 
 
@@ -92,39 +109,44 @@ def accuracy_table(entries: Sequence[Entry]) -> pd.DataFrame:
     )
 
 
-def resample(models: Mapping[str, Predictions], resamples: int, seed: int) -> Bootstrap:
-    """Resample the cells of all models together; the models keep their order."""
-    actual, predicted = align([*models.values()])
-    return bootstrap(actual, predicted, len(next(iter(models.values())).classes), resamples, seed)
+def resample(models: Mapping[str, Predictions], resamples: int, seed: int, groups: Groups | None = None) -> Bootstrap:
+    """Resample the cells of all models together, or their groups; the models keep their order."""
+    images, actual, predicted = align([*models.values()])
+    classes = next(iter(models.values())).classes
+    return bootstrap(actual, predicted, len(classes), resamples, seed, cluster_numbers(images, groups))
 
 
-def interval_table(models: Mapping[str, Predictions], drawn: Bootstrap) -> pd.DataFrame:
+def interval_table(models: Mapping[str, Predictions], drawn: Bootstrap, groups: Groups | None = None) -> pd.DataFrame:
     """Return a row for each score of each model, and of each class.
 
-    Proportions have Wilson intervals, means over classes bootstrap intervals. The interval of a class's precision is
-    conditional on the number of cells predicted as that class. A proportion of nothing is NaN.
+    Proportions have Wilson intervals, means over classes bootstrap intervals; `groups` is the number of groups that
+    they take into account. The interval of a class's precision is conditional on the number of cells predicted as that
+    class. A proportion of nothing is NaN.
     """
-    rows = []
+    rows: list[tuple[object, ...]] = []
+    grouped = groups is not None
     for number, (name, p) in enumerate(models.items()):
-        for score, part, whole in _proportions(p):
-            low, high = wilson(part, whole) if whole else (np.nan, np.nan)
-            rows.append((name, score, part / whole if whole else np.nan, low, high, "Wilson"))
+        clusters = cluster_numbers(p.images, groups)
+        for score, hits, of in _proportions(p):
+            own = None if clusters is None else clusters[of]
+            value = hits[of].mean() if of.any() else np.nan
+            method = "Wilson, clustered" if grouped else "Wilson"
+            rows.append((name, score, value, *proportion_interval(hits[of], own), method, count_clusters(own)))
         for score in _MEANS:
-            of = drawn.score(score, number)
-            rows.append((name, score, of.value, of.low, of.high, "stratified bootstrap"))
-    return pd.DataFrame(rows, columns=["model", "score", "value", "low", "high", "method"])
+            mean, method = drawn.score(score, number), "cluster bootstrap" if grouped else "stratified bootstrap"
+            rows.append((name, score, mean.value, mean.low, mean.high, method, count_clusters(clusters)))
+    table = pd.DataFrame(rows, columns=["model", "score", "value", "low", "high", "method", "groups"])
+    return table.assign(groups=whole_numbers([*table["groups"]]))
 
 
-def _proportions(p: Predictions) -> Iterator[tuple[str, int, int]]:
-    """Yield each score that is a count out of a count."""
-    matrix = confusion(p)
-    cells = int(matrix.sum())
-    yield "accuracy", int(np.trace(matrix)), cells
+def _proportions(p: Predictions) -> Iterator[tuple[str, NDArray[np.bool_], NDArray[np.bool_]]]:
+    """Yield each score that is a proportion: which cells are hits (n,), and of which cells (n,)."""
+    yield "accuracy", p.correct, np.ones(len(p.actual), np.bool_)
     for label, name in enumerate(p.classes):
-        hits, support, predicted = int(matrix[label, label]), int(matrix[label].sum()), int(matrix[:, label].sum())
-        yield f"sensitivity: {name}", hits, support
-        yield f"specificity: {name}", cells - support - predicted + hits, cells - support
-        yield f"precision: {name}", hits, predicted
+        actual, predicted = p.actual == label, p.predicted == label
+        yield f"sensitivity: {name}", predicted, actual
+        yield f"specificity: {name}", ~predicted, ~actual
+        yield f"precision: {name}", actual, predicted
 
 
 @dataclass(frozen=True)
@@ -163,16 +185,18 @@ class Pair:
     @property
     def cells_needed(self) -> int | None:
         """How many cells it takes to show the observed difference among all tests; None without a difference."""
-        return cells_needed(self.paired.only_first, self.paired.only_second, self.paired.cells, self.tests)
+        of = self.paired
+        return cells_needed(of.only_first, of.only_second, of.cells, self.tests, of.design_effect)
 
 
-def pairs(models: Mapping[str, Predictions], drawn: Bootstrap) -> list[Pair]:
+def pairs(models: Mapping[str, Predictions], drawn: Bootstrap, groups: Groups | None = None) -> list[Pair]:
     """Test each pair of models; `drawn` is what `resample` returned for them."""
-    actual, predicted = align([*models.values()])
+    images, actual, predicted = align([*models.values()])
+    clusters = cluster_numbers(images, groups)
     places = [*itertools.combinations(range(len(models)), 2)]
     differences = [{score: drawn.difference(score, i, j) for score in SCORES} for i, j in places]
     tests = [
-        paired_test(actual, predicted[i], predicted[j], of["accuracy"])
+        paired_test(actual, predicted[i], predicted[j], of["accuracy"], clusters)
         for (i, j), of in zip(places, differences, strict=True)
     ]
     names = [*models]
@@ -197,6 +221,8 @@ def pair_table(tested: Sequence[Pair]) -> pd.DataFrame:
             "p_holm": [pair.p_holm for pair in tested],
             "verdict": [pair.verdict for pair in tested],
             "cells_needed": whole_numbers([pair.cells_needed for pair in tested]),
+            "test": [pair.paired.test for pair in tested],
+            "groups": whole_numbers([pair.paired.groups for pair in tested]),
         }
     )
 

@@ -9,7 +9,8 @@ from imblearn.metrics import sensitivity_specificity_support
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, precision_score, roc_auc_score, roc_curve
 
-from bloodcells.evaluation.intervals import wilson
+from bloodcells.evaluation.clusters import Groups, cluster_numbers
+from bloodcells.evaluation.intervals import proportion_interval
 from bloodcells.inference.predictions import Predictions
 
 Floats = NDArray[np.float64]
@@ -50,14 +51,20 @@ def headline(p: Predictions) -> dict[str, float]:
     }
 
 
-def class_scores(p: Predictions) -> pd.DataFrame:
-    """Return one row per class: sensitivity with its Wilson interval, specificity, precision, AUC, support."""
+def class_scores(p: Predictions, groups: Groups | None = None) -> pd.DataFrame:
+    """Return one row per class: sensitivity with its Wilson interval, specificity, precision, AUC, support.
+
+    `groups` of the cells are what the interval takes as independent; None if the cells are.
+    """
     sensitivity, specificity = sensitivity_and_specificity(p)
     labels = range(len(p.classes))
     precision = precision_score(p.actual, p.predicted, labels=labels, average=None, zero_division=np.nan)
     support = np.bincount(p.actual, minlength=len(p.classes))
-    hits = np.diagonal(confusion(p))
-    low, high = np.array([wilson(h, n) if n else (np.nan, np.nan) for h, n in zip(hits, support, strict=True)]).T
+    clusters = cluster_numbers(p.images, groups)
+    of_class = [p.actual == label for label in labels]
+    low, high = np.array(
+        [proportion_interval(p.correct[of], None if clusters is None else clusters[of]) for of in of_class]
+    ).T
     return pd.DataFrame(
         {
             "class": p.classes,

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binomtest, norm
+from numpy.typing import ArrayLike
+from scipy.stats import binom, binomtest, norm
 
 from bloodcells.evaluation.bootstrap import Estimate, Indices, bootstrap
+from bloodcells.evaluation.clusters import Groups, cluster_numbers
 from bloodcells.inference.predictions import Predictions
 
 LEVEL = 0.05
@@ -26,7 +28,9 @@ class Paired:
         only_second: cells that only the second gets right.
         cells: cells that both predicted.
         difference: accuracy of the second minus that of the first, with `low` and `high` its 95 % bootstrap interval.
-        p: of the exact McNemar test that both are correct equally often.
+        p: of the test that both are correct equally often: the exact McNemar test, or with groups `sign_flip`.
+        groups: number of groups; None if the cells are independent.
+        design_effect: how many times as much the difference varies as that of independent cells.
     """
 
     only_first: int
@@ -36,21 +40,31 @@ class Paired:
     low: float
     high: float
     p: float
+    groups: int | None = None
+    design_effect: float = 1.0
+
+    @property
+    def test(self) -> str:
+        """The name of the test."""
+        return "exact McNemar test" if self.groups is None else "exact sign-flip test of groups"
 
 
-def compare_paired(first: Predictions, second: Predictions, resamples: int, seed: int) -> Paired:
+def compare_paired(
+    first: Predictions, second: Predictions, resamples: int, seed: int, groups: Groups | None = None
+) -> Paired:
     """Compare two models, or two revisions of one, on the cells that both predicted under the same label.
 
     Raises:
         ValueError: there are no such cells.
     """
-    actual, predicted = align((first, second))
-    drawn = bootstrap(actual, predicted, len(first.classes), resamples, seed)
-    return paired_test(actual, predicted[0], predicted[1], drawn.difference("accuracy", 0, 1))
+    images, actual, predicted = align((first, second))
+    clusters = cluster_numbers(images, groups)
+    drawn = bootstrap(actual, predicted, len(first.classes), resamples, seed, clusters)
+    return paired_test(actual, predicted[0], predicted[1], drawn.difference("accuracy", 0, 1), clusters)
 
 
-def align(models: Sequence[Predictions]) -> tuple[Indices, Indices]:
-    """Return actual classes (n,) and predicted classes (m, n) of the cells that all m models predicted.
+def align(models: Sequence[Predictions]) -> tuple[list[str], Indices, Indices]:
+    """Return names (n), actual classes (n,) and predicted classes (m, n) of the cells that all m models predicted.
 
     Cells are the same if image and label are. They come in the order of the first model.
 
@@ -62,15 +76,33 @@ def align(models: Sequence[Predictions]) -> tuple[Indices, Indices]:
     if not shared:
         raise ValueError("the models have no cell in common")
     actual = np.array([label for _, label in shared], np.int64)
-    return actual, np.array([[predicted[cell] for cell in shared] for predicted in by_model], np.int64)
+    return (
+        [image for image, _ in shared],
+        actual,
+        np.array([[predicted[cell] for cell in shared] for predicted in by_model], np.int64),
+    )
 
 
-def paired_test(actual: Indices, first: Indices, second: Indices, difference: Estimate) -> Paired:
-    """Test the predictions (n,) of two models for the same cells; `difference` is the estimate for their accuracies."""
+def paired_test(
+    actual: Indices, first: Indices, second: Indices, difference: Estimate, clusters: Indices | None = None
+) -> Paired:
+    """Test the predictions (n,) of two models for the same cells.
+
+    Args:
+        actual: the actual classes.
+        first, second: the predictions.
+        difference: the estimate for the difference of their accuracies.
+        clusters: (n,) the number of each cell's group; None if the cells are independent.
+    """
     a, b = first == actual, second == actual
     only_first, only_second = int((a & ~b).sum()), int((b & ~a).sum())
-    p = mcnemar(only_first, only_second)
-    return Paired(only_first, only_second, len(actual), difference.value, difference.low, difference.high, p)
+    values = (only_first, only_second, len(actual), difference.value, difference.low, difference.high)
+    if clusters is None:
+        return Paired(*values, mcnemar(only_first, only_second))
+    numbers = np.unique(clusters, return_inverse=True)[1]
+    by_group = np.rint(np.bincount(numbers, b.astype(np.float64) - a)).astype(np.int64)
+    design_effect = float((by_group**2).sum()) / max(only_first + only_second, 1)
+    return Paired(*values, sign_flip(by_group), len(by_group), max(1.0, design_effect))
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
@@ -83,6 +115,31 @@ def mcnemar(only_first: int, only_second: int) -> float:
     return float(binomtest(only_first, discordant, 0.5).pvalue) if discordant else 1.0
 
 
+def sign_flip(differences: ArrayLike) -> float:
+    """Return the two-sided p of the exact sign-flip test: 1 if no group differs.
+
+    If the two models are alike, each group could as well have its results exchanged. So the observed sum is compared
+    with those of all choices of signs, each equally probable (R. A. Fisher, The Design of Experiments, 1935, section
+    21). Groups of one cell give the exact McNemar test. Cells of a group may depend on one another in any way, where
+    McNemar's test would find differences by chance (N. A. Obuchowski, Statistics in Medicine 17 (1998), 1495-1507).
+    Fewer than six groups that differ cannot be significant at 5 %.
+
+    Args:
+        differences: (g,) of each group, the number of cells that only the second model gets right, minus that of the
+            first.
+    """
+    signed = np.asarray(differences, np.int64)
+    sizes, groups = np.unique(np.abs(signed[signed != 0]), return_counts=True)
+    probabilities = np.ones(1)  # of each sum, from -all to all
+    for size, count in zip(sizes.tolist(), groups.tolist(), strict=True):
+        before, width = probabilities, len(probabilities)
+        probabilities = np.zeros(width + 2 * size * count)
+        for positive, probability in enumerate(binom.pmf(np.arange(count + 1), count, 0.5).tolist()):
+            probabilities[2 * size * positive : 2 * size * positive + width] += probability * before
+    sums = np.arange(len(probabilities)) - len(probabilities) // 2
+    return min(1.0, float(probabilities[np.abs(sums) >= abs(signed.sum())].sum()))
+
+
 def holm(p: Sequence[float]) -> list[float]:
     """Adjust p values of tests that are made together: S. Holm, Scandinavian Journal of Statistics 6 (1979), 65-70."""
     from statsmodels.stats.multitest import multipletests  # noqa: PLC0415 (takes a second to import)
@@ -90,7 +147,9 @@ def holm(p: Sequence[float]) -> list[float]:
     return [float(value) for value in multipletests(p, method="holm")[1]] if len(p) else []
 
 
-def cells_needed(only_first: int, only_second: int, cells: int, tests: int = 1) -> int | None:
+def cells_needed(
+    only_first: int, only_second: int, cells: int, tests: int = 1, design_effect: float = 1.0
+) -> int | None:
     """Return how many cells a test needs to show the observed difference, or None without a difference.
 
     For a two-sided McNemar test at `LEVEL` with `POWER`: R. J. Connor, Biometrics 43 (1987), 207-211, with the
@@ -100,10 +159,12 @@ def cells_needed(only_first: int, only_second: int, cells: int, tests: int = 1) 
     Args:
         only_first, only_second, cells: as in `Paired`.
         tests: number of tests made together. The level is divided by it, as `holm` does for the smallest p.
+        design_effect: as in `Paired`; the cells then come in groups like the observed ones.
     """
     if only_first == only_second:
         return None
-    discordant, difference = (only_first + only_second) / cells, (only_second - only_first) / cells
+    discordant = design_effect * (only_first + only_second) / cells
+    difference = (only_second - only_first) / cells
     reach = norm.ppf(1 - LEVEL / tests / 2) * math.sqrt(discordant) + norm.ppf(POWER) * math.sqrt(
         discordant - difference**2
     )

@@ -15,23 +15,29 @@ from bloodcells.evaluation.calibration import (
     negative_log_likelihood,
     reliability,
 )
-from bloodcells.evaluation.intervals import Interval, wilson
+from bloodcells.evaluation.clusters import Groups, cluster_numbers
+from bloodcells.evaluation.intervals import Interval, proportion_interval, wilson
 from bloodcells.inference.predictions import Predictions
 from bloodcells.inference.temperature import temperature_scaled
 from bloodcells.inference.threshold import SelectiveRule, cells_needed, confidence_of, rules_by_fold
 
 Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
 
 RAW, SCALED = "raw", "temperature-scaled"
 
 
 @dataclass(frozen=True)
 class Selection:
-    """How many cells there are, how many predictions are accepted, and how many of those are wrong."""
+    """How many cells there are, how many predictions are accepted, and how many of those are wrong.
+
+    `clustered` are the intervals of coverage and error rate if cells have groups.
+    """
 
     cells: int
     accepted: int
     errors: int
+    clustered: tuple[Interval, Interval] | None = None
 
     @property
     def coverage(self) -> float:
@@ -41,7 +47,7 @@ class Selection:
     @property
     def coverage_interval(self) -> Interval:
         """Its 95 % Wilson interval."""
-        return wilson(self.accepted, self.cells)
+        return self.clustered[0] if self.clustered else wilson(self.accepted, self.cells)
 
     @property
     def error_rate(self) -> float | None:
@@ -51,13 +57,24 @@ class Selection:
     @property
     def error_interval(self) -> Interval | None:
         """Its 95 % Wilson interval."""
-        return wilson(self.errors, self.accepted) if self.accepted else None
+        if not self.accepted:
+            return None
+        return self.clustered[1] if self.clustered else wilson(self.errors, self.accepted)
 
 
-def select(confidence: ArrayLike, correct: ArrayLike, threshold: float | Floats) -> Selection:
-    """Count what is accepted at a threshold, or at one threshold per cell (n,)."""
+def select(
+    confidence: ArrayLike, correct: ArrayLike, threshold: float | Floats, clusters: Indices | None = None
+) -> Selection:
+    """Count what is accepted at a threshold, or at one threshold per cell (n,); `clusters` are the cells' groups."""
     accepted = np.asarray(confidence, np.float64) >= threshold
-    return Selection(len(accepted), int(accepted.sum()), int((accepted & ~np.asarray(correct, np.bool_)).sum()))
+    wrong = ~np.asarray(correct, np.bool_)
+    intervals = None
+    if clusters is not None:
+        intervals = (
+            proportion_interval(accepted, clusters),
+            proportion_interval(wrong[accepted], clusters[accepted]),
+        )
+    return Selection(len(accepted), int(accepted.sum()), int((accepted & wrong).sum()), intervals)
 
 
 def risk_coverage(confidence: ArrayLike, correct: ArrayLike) -> tuple[Floats, Floats]:
@@ -95,6 +112,7 @@ class SelectiveResult:
     Attributes:
         calibration: of `RAW` and `SCALED` probabilities, on the tested cells.
         correct: number of tested cells that are correct.
+        accuracy_interval: the 95 % Wilson interval of their proportion.
         rules: of each tested fold, fitted without the labels of its cells.
         fitted_on: the number of predictions that each of these rules was fitted on.
         by_fold: what is accepted under these rules.
@@ -106,6 +124,7 @@ class SelectiveResult:
 
     calibration: Mapping[str, Calibration]
     correct: int
+    accuracy_interval: Interval
     rules: Mapping[int, SelectiveRule]
     fitted_on: Mapping[int, int]
     by_fold: Mapping[int, Selection]
@@ -116,7 +135,13 @@ class SelectiveResult:
 
 
 def examine(
-    tested: Predictions, validation: Predictions, test_fold: ArrayLike, target_error: float, resamples: int, seed: int
+    tested: Predictions,
+    validation: Predictions,
+    test_fold: ArrayLike,
+    target_error: float,
+    resamples: int,
+    seed: int,
+    groups: Groups | None = None,
 ) -> SelectiveResult:
     """Fit temperatures and thresholds on validation cells, and judge them on the tested cells.
 
@@ -126,7 +151,10 @@ def examine(
         test_fold: (len(validation.images),) the fold in which each of those cells is tested.
         target_error: the error rate for which thresholds are fitted.
         resamples, seed: of the bootstrap.
+        groups: of the cells, which intervals take as independent; None if the cells are. Rules and the bins of
+            reliability diagrams count cells either way.
     """
+    clusters = cluster_numbers(tested.images, groups)
     folds = sorted(set(tested.folds.tolist()))
     rules = rules_by_fold(validation, test_fold, folds, target_error)
     temperatures = np.array([rules[fold].temperature for fold in tested.folds.tolist()])
@@ -139,7 +167,7 @@ def examine(
         return Calibration(
             temperature,
             float(largest.mean()),
-            calibration_error(largest, tested.correct, resamples, seed),
+            calibration_error(largest, tested.correct, resamples, seed, clusters=clusters),
             brier_score(probabilities, tested.actual),
             negative_log_likelihood(probabilities, tested.actual),
             reliability(largest, tested.correct),
@@ -153,15 +181,19 @@ def examine(
             SCALED: calibration(float(temperatures.mean()), scaled),
         },
         correct=int(tested.correct.sum()),
+        accuracy_interval=proportion_interval(tested.correct, clusters),
         rules=rules,
         fitted_on={fold: int((np.asarray(test_fold) != fold).sum()) for fold in folds},
         by_fold={
-            fold: select(confidence[tested.folds == fold], tested.correct[tested.folds == fold], rules[fold].threshold)
+            fold: select(
+                confidence[of], tested.correct[of], rules[fold].threshold, None if clusters is None else clusters[of]
+            )
             for fold in folds
+            for of in [tested.folds == fold]
         },
-        tested=select(confidence, tested.correct, thresholds),
+        tested=select(confidence, tested.correct, thresholds, clusters),
         rule=rule,
-        validated=select(on_validation, validation.correct, rule.threshold),
+        validated=select(on_validation, validation.correct, rule.threshold, cluster_numbers(validation.images, groups)),
         curve=risk_coverage(confidence, tested.correct),
     )
 
@@ -173,7 +205,7 @@ def calibration_table(models: Mapping[str, SelectiveResult]) -> pd.DataFrame:
     """Return a row per model and kind of probabilities; nll is in nats."""
     rows = []
     for name, model in models.items():
-        accuracy = (model.correct / model.tested.cells, *wilson(model.correct, model.tested.cells))
+        accuracy = (model.correct / model.tested.cells, *model.accuracy_interval)
         for kind, one in model.calibration.items():
             ece = (one.error.error, one.error.low, one.error.high, one.error.expected)
             rows.append((name, kind, one.temperature, one.confidence, *accuracy, *ece, one.brier, one.nll))

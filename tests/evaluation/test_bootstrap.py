@@ -14,6 +14,7 @@ from bloodcells.evaluation.bootstrap import (
     percentile_estimate,
     resample_counts,
 )
+from bloodcells.evaluation.intervals import expanded_tail
 
 Indices = NDArray[np.int64]
 
@@ -151,6 +152,65 @@ def test_ten_thousand_resamples_of_many_cells_need_little_memory() -> None:
 def test_no_cells_are_refused() -> None:
     with pytest.raises(ValueError, match="no cells"):
         bootstrap([], np.zeros((2, 0)), 4, 10, seed=1)
+
+
+# ---- groups of cells
+
+
+def test_resampled_groups_agree_with_resampling_them_one_by_one() -> None:
+    random = np.random.default_rng(5)
+    actual, predicted = random_predictions(cells=150)
+    groups = random.integers(0, 25, 150)
+    values = []
+    for _ in range(3000):
+        cells = np.concatenate([np.flatnonzero(groups == group) for group in random.integers(0, 25, 25)])
+        classes = [actual[cells] == label for label in np.unique(actual[cells])]
+        scores = [np.mean([(of[cells] == actual[cells])[of_class].mean() for of_class in classes]) for of in predicted]
+        values.append(scores[2] - scores[0])
+    of = bootstrap(actual, predicted, 4, 20_000, 1, groups).difference("mean sensitivity", 0, 2)
+    tail = expanded_tail(np.bincount(groups))
+    assert 0.01 < tail < 0.02
+    assert (of.low, of.high) == pytest.approx(tuple(np.quantile(values, [tail, 1 - tail])), abs=0.012)
+
+
+def test_the_observed_scores_do_not_depend_on_the_groups() -> None:
+    actual, predicted = random_predictions()
+    grouped = bootstrap(actual, predicted, 4, 10, 1, np.arange(347) // 20)
+    assert (grouped.observed == bootstrap(actual, predicted, 4, 10, 1).observed).all()
+
+
+def test_groups_of_equal_cells_make_the_interval_as_wide_as_that_of_one_cell_each() -> None:
+    actual, predicted = random_predictions(cells=60)
+    once = bootstrap(actual, predicted, 4, 500, 1, np.arange(60)).score("accuracy", 0)
+    fivefold = bootstrap(
+        np.repeat(actual, 5), np.repeat(predicted, 5, axis=1), 4, 500, 1, np.repeat(np.arange(60), 5)
+    ).score("accuracy", 0)
+    assert (fivefold.value, fivefold.low, fivefold.high) == pytest.approx((once.value, once.low, once.high))
+
+
+def test_resampled_groups_depend_on_the_seed_and_not_on_the_order_of_the_cells() -> None:
+    actual, predicted = random_predictions()
+    groups = np.arange(347) % 30
+    first = bootstrap(actual, predicted, 4, 50, 1, groups)
+    backwards = bootstrap(actual[::-1], predicted[:, ::-1], 4, 50, 1, groups[::-1])
+    assert (first.resampled == backwards.resampled).all()
+    assert not (first.resampled == bootstrap(actual, predicted, 4, 50, 2, groups).resampled).all()
+
+
+def test_a_single_group_tells_nothing_of_others() -> None:
+    actual, predicted = random_predictions()
+    drawn = bootstrap(actual, predicted, 4, 50, 1, np.zeros(347))
+    score, difference = drawn.score("accuracy", 0), drawn.difference("accuracy", 0, 1)
+    assert (score.low, score.high, difference.low, difference.high) == (0, 1, -1, 1)
+
+
+def test_many_groups_need_little_memory() -> None:
+    actual, predicted = (np.tile(cells, 100) for cells in random_predictions())
+    tracemalloc.start()
+    bootstrap(actual, predicted, 4, 1000, 1, np.arange(34_700) // 2)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 150_000_000
 
 
 # ---- clustered observations

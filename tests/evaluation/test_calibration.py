@@ -112,6 +112,19 @@ def test_the_interval_depends_on_the_seed_and_not_on_how_many_resamples_fit_into
     )
 
 
+def test_equal_cells_in_a_group_widen_the_interval_to_that_of_one_cell_each() -> None:
+    confidence, correct = overconfident()
+    repeated = np.repeat(confidence, 4), np.repeat(correct, 4)
+    cells = calibration_error(*repeated, 400, 1)
+    groups = calibration_error(*repeated, 400, 1, clusters=np.repeat(np.arange(90), 4))
+    once = calibration_error(confidence, correct, 400, 1, clusters=np.arange(90))
+    assert groups.error == pytest.approx(cells.error)
+    assert (groups.low, groups.high) == pytest.approx((once.low, once.high), abs=0.02)
+    assert groups.high - groups.low > 1.5 * (cells.high - cells.low)
+    alone = calibration_error(confidence, correct, 10, 1, clusters=np.zeros(90))
+    assert (alone.low, alone.high) == (0, 1)
+
+
 def test_clear_miscalibration_exceeds_what_chance_explains_and_perfect_calibration_does_not() -> None:
     random = np.random.default_rng(0)
     confidence = random.uniform(0.5, 1, 400)

@@ -19,7 +19,7 @@ from bloodcells.evaluation.comparison import (
     published_entries,
     resample,
 )
-from bloodcells.evaluation.intervals import wilson
+from bloodcells.evaluation.intervals import clustered_wilson, wilson
 from bloodcells.evaluation.metrics import class_scores, headline
 from bloodcells.inference.predictions import Predictions
 from tests.support.smallset import CLASSES
@@ -190,6 +190,42 @@ def test_differences_of_all_scores_are_second_minus_first() -> None:
 def test_models_with_a_class_all_correct_or_all_wrong_have_a_degenerate_bootstrap() -> None:
     assert degenerate(MODELS) == ["resnet", "efficientnet"]
     assert degenerate({"a": twenty_cells("0" * 8 + "01" * 6), "b": twenty_cells("01" * 10)}) == ["a"]
+
+
+# ---- groups
+
+GROUPS = {f"{i}.jpg": f"patient {i // 4}" for i in range(20)}
+
+
+def test_with_groups_the_scores_stay_and_the_intervals_and_tests_are_those_of_groups() -> None:
+    drawn = resample(MODELS, 1000, 1, GROUPS)
+    cells, groups = interval_table(MODELS, resample(MODELS, 1000, 1)), interval_table(MODELS, drawn, GROUPS)
+    assert groups["value"].equals(cells["value"])
+    assert cells["groups"].isna().all()
+    by_score = groups[groups["model"] == "alexnet"].set_index("score")
+    assert by_score["method"].value_counts().to_dict() == {"Wilson, clustered": 13, "cluster bootstrap": 3}
+    assert by_score["groups"][["accuracy", "macro F1", "sensitivity: lymphocyte"]].tolist() == [5, 5, 2]
+    expected = clustered_wilson([1, 0, 1, 4, 3], [4] * 5)
+    assert (by_score["low"]["accuracy"], by_score["high"]["accuracy"]) == pytest.approx(expected)
+    assert by_score["low"]["macro F1"] <= by_score["value"]["macro F1"] <= by_score["high"]["macro F1"]
+
+    rows = pair_table(pairs(MODELS, drawn, GROUPS))
+    assert rows["test"].tolist() == ["exact sign-flip test of groups"] * 3
+    assert rows["groups"].tolist() == [5] * 3
+    assert rows["only_first_correct"].tolist() == pair_table(pairs_of())["only_first_correct"].tolist()
+    assert rows["p"][1] == 2 / 2**3  # of 3, 4 and 3 cells that only resnet gets right in three groups
+    assert rows["cells_needed"][1] > pair_table(pairs_of())["cells_needed"][1]
+    assert pair_table(pairs_of())["groups"].isna().all()
+
+
+def test_with_groups_the_accuracy_of_each_entry_but_published_ones_has_their_interval() -> None:
+    published = Entry("ResNet (report)", "published", 28, 35, 0.92, 0.94)
+    models, groups = {"resnet": ten_cells(8)}, {f"{i}.jpg": f"{i // 2}" for i in range(10)}
+    table = accuracy_table(compare(models, "neutrophil", [published], groups)).set_index("model")
+    bounds = table[["accuracy_low", "accuracy_high"]].apply(tuple, axis=1)
+    assert bounds["resnet"] == pytest.approx(clustered_wilson([2, 2, 2, 2, 0], [2] * 5))
+    assert bounds["majority class"] == pytest.approx(clustered_wilson([2, 2, 2, 0, 0], [2] * 5))
+    assert bounds["ResNet (report)"] == wilson(28, 35)
 
 
 def test_one_model_has_intervals_and_no_pair() -> None:

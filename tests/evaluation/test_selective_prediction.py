@@ -5,6 +5,7 @@ import pytest
 from sklearn import metrics
 
 from bloodcells.evaluation.calibration import brier_score, negative_log_likelihood
+from bloodcells.evaluation.intervals import proportion_interval
 from bloodcells.evaluation.selective_prediction import (
     RAW,
     SCALED,
@@ -137,6 +138,22 @@ def test_the_risk_coverage_table_holds_the_curve_and_the_point_of_the_thresholds
     (row,) = point.to_dict("records")
     assert (row["coverage"], row["error_rate"]) == (result.tested.coverage, result.tested.error_rate)
     assert row["error_low"] < row["error_rate"] < row["error_high"]
+
+
+def test_with_groups_only_the_intervals_change(result: SelectiveResult) -> None:
+    groups = {f"{i}.jpg": str(i // 10) for i in range(200)}
+    grouped = examine(TESTED, VALIDATION, 1 - VALIDATION.folds, 0.2, 200, 1, groups)
+    clusters = np.arange(200) // 10
+    assert grouped.accuracy_interval == proportion_interval(TESTED.correct, clusters)
+    assert grouped.tested.coverage_interval != result.tested.coverage_interval
+    assert (grouped.tested.coverage, grouped.tested.error_rate) == (result.tested.coverage, result.tested.error_rate)
+    assert grouped.rules == result.rules
+    one, other = grouped.calibration[RAW].error, result.calibration[RAW].error
+    assert (one.error, one.expected) == pytest.approx((other.error, other.expected), abs=0.01)
+    assert one.low != other.low
+    table = selection_table({"resnet": grouped}, 0.2)
+    assert table["coverage_low"][2] == grouped.tested.coverage_interval[0]
+    assert table["error_rate_high"][2] == grouped.tested.error_interval[1]  # type: ignore[index]
 
 
 def test_a_model_that_accepts_nothing_has_no_error_rate_in_the_tables(result: SelectiveResult) -> None:

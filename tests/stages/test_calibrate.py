@@ -33,10 +33,10 @@ def predict(path: Path, model: str, numbers: list[int], folds: list[int]) -> Non
     )
 
 
-def write_cells(count: int) -> None:
-    """Assign cells to folds in turn: 0, 1, 2, 0, …"""
-    rows = [(f"{i}.jpg", CLASSES[0], i % 3) for i in range(count)]
-    write_csv(PATHS.cells, ("image", "label", "fold"), rows)
+def write_cells(count: int, patients: int | None = None) -> None:
+    """Assign cells to folds in turn: 0, 1, 2, 0, … With patients, each has the same number of cells of one fold."""
+    rows = [(f"{i}.jpg", CLASSES[0], i % 3, i % patients if patients else "", f"{i}.jpg") for i in range(count)]
+    write_csv(PATHS.cells, ("image", "label", "fold", "group", "file"), rows)
 
 
 @pytest.fixture(autouse=True)
@@ -87,6 +87,20 @@ def test_accepted_predictions_can_be_counted_again_from_the_tables() -> None:
     assert (int(row["cells"]), int(row["accepted"])) == (30, accepted.sum())
     assert int(row["errors"]) == (~fold.correct[accepted]).sum()
     assert 0 < accepted.sum() < 30
+
+
+def test_with_patients_the_intervals_change_and_nothing_else() -> None:
+    calibrate.main()
+    cells = {path: table(path) for path in (CALIBRATION, SELECTION)}
+    write_cells(N_CELLS, patients=12)
+    calibrate.main()
+    for path, rows in cells.items():
+        for before, after in zip(rows, table(path), strict=True):
+            changed = {column for column in before if before[column] != after[column]}
+            assert all(column.endswith(("_low", "_high", "_expected")) for column in changed)  # the last by chance
+    before, after = cells[CALIBRATION][0], table(CALIBRATION)[0]
+    assert before["accuracy_low"] != after["accuracy_low"]
+    assert before["ece_low"] != after["ece_low"] or before["ece_high"] != after["ece_high"]
 
 
 def test_calibrating_twice_gives_the_same_bytes() -> None:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from bloodcells.core.files import write_csv
+from bloodcells.evaluation.intervals import clustered_wilson
 from bloodcells.inference.predictions import Predictions, write_predictions
 from stages import compare
 from tests.stages.prepared import PATHS
@@ -27,6 +28,12 @@ def predict(model: str, correct: int, cells: list[tuple[str, int]] = CELLS) -> N
     write_predictions(PATHS.predictions(model), p)
 
 
+def write_cells(cells: list[tuple[str, int]], groups: str = "") -> None:
+    """Write the kept cells; `groups` has a letter for each of the first ones."""
+    rows = [(f"{i}.jpg", label, fold, groups[i : i + 1], f"{i}.jpg") for i, (label, fold) in enumerate(cells)]
+    write_csv(PATHS.cells, ("image", "label", "fold", "group", "file"), rows)
+
+
 def write_curves(model: str, fold: int) -> None:
     rows = [(epoch, split, 1 / epoch + fold, 0.5) for epoch in (1, 2) for split in ("train", "validation")]
     write_csv(PATHS.curves(model, fold), ("epoch", "split", "loss", "accuracy"), rows)
@@ -39,9 +46,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(sys, "argv", ["compare"])
     workplace.configure(tmp_path, "rendered")
     change({"test_folds": [0, 1], "compare.resamples": 200, "models": dict.fromkeys(MODELS)})
-    cells = [*CELLS, ("eosinophil", 2)]
-    rows = [(f"{i}.jpg", label, fold) for i, (label, fold) in enumerate(cells)]
-    write_csv(PATHS.cells, ("image", "label", "fold"), rows)
+    write_cells([*CELLS, ("eosinophil", 2)])
     for model, correct in zip(MODELS, (4, 2), strict=True):
         predict(model, correct)
         for fold in (0, 1):
@@ -77,8 +82,7 @@ def test_published_results_stand_beside_those_of_the_published_cells_only() -> N
 
 def test_the_majority_class_is_that_of_all_kept_cells() -> None:
     """The tested cells alone would give another one."""
-    rows = [(f"{i}.jpg", label, fold) for i, (label, fold) in enumerate([*CELLS, *[("eosinophil", 2)] * 3])]
-    write_csv(PATHS.cells, ("image", "label", "fold"), rows)
+    write_cells([*CELLS, *[("eosinophil", 2)] * 3])
     compare.main()
     assert table(PATHS.chart("accuracy"))[2]["correct"] == "1"
 
@@ -113,12 +117,38 @@ def test_intervals_and_pairs_have_tables() -> None:
         "low": "0.117621",
         "high": "0.769276",
         "method": "Wilson",
+        "groups": "",
     }
     (pair,) = table(PATHS.table("pairs"))
     assert (pair["first"], pair["second"], pair["difference"]) == ("resnet", "alexnet", "-0.4")
     assert (pair["only_first_correct"], pair["only_second_correct"], pair["p"]) == ("2", "0", "0.5")
     assert (pair["verdict"], pair["cells_needed"]) == ("no difference shown", "18")
+    assert (pair["test"], pair["groups"]) == ("exact McNemar test", "")
     assert [row["score"] for row in table(PATHS.chart("differences"))][:2] == ["accuracy", "mean sensitivity"]
+
+
+def test_cells_of_patients_are_resampled_and_tested_together() -> None:
+    write_cells([*CELLS, ("eosinophil", 2)], groups="aabbb")
+    compare.main()
+    rows = [row for row in table(PATHS.table("intervals")) if row["score"] in ("accuracy", "macro F1")]
+    assert {(row["method"], row["groups"]) for row in rows} == {("Wilson, clustered", "2"), ("cluster bootstrap", "2")}
+    accuracy = table(PATHS.chart("accuracy"))[1]
+    low, high = clustered_wilson([2, 0], [2, 3])
+    assert [float(accuracy[column]) for column in ("accuracy_low", "accuracy_high")] == pytest.approx(
+        [low, high], abs=1e-6
+    )
+    (difference,) = [row for row in table(PATHS.chart("differences")) if row["score"] == "accuracy"]
+    assert (difference["low"], difference["high"]) == ("-0.666667", "0.0")  # twice the second group, or the first
+    assert [(row["image"], row["group"]) for row in table(PATHS.table("groups"))] == [
+        *((f"{i}.jpg", "0" if i < 2 else "1") for i in range(5)),
+        ("5.jpg", "2"),
+    ]
+    (pair,) = table(PATHS.table("pairs"))
+    assert (pair["test"], pair["groups"], pair["p"]) == (
+        "exact sign-flip test of groups",
+        "2",
+        "1.0",
+    )  # one of two differs
 
 
 def test_resamples_depend_on_the_seed_and_a_second_run_writes_the_same_bytes() -> None:

@@ -15,7 +15,7 @@ from bloodcells.core.paths import DatasetPaths
 from bloodcells.reporting.markdown import interval, percent
 from bloodcells.reporting.pages import render
 
-TABLES = ("intervals", "pairs", "calibration", "selective_prediction", "label_issues")
+TABLES = ("intervals", "pairs", "groups", "calibration", "selective_prediction", "label_issues")
 """Tables that no chart shows; the report publishes them."""
 
 NEXT = """\
@@ -76,7 +76,7 @@ def comparison(params: Parameters) -> dict[str, Any]:
     paths = params.paths
     accuracy, cells = _read(paths.chart("accuracy")), _read(paths.cells)
     intervals, pairs = _read(paths.table("intervals")), _read(paths.table("pairs"))
-    means = intervals[intervals["method"] != "Wilson"]
+    means = intervals[~intervals["method"].str.startswith("Wilson")]
     first = _read(paths.predictions(next(iter(params.models))))
     counts = cells["label"].value_counts()
     wilson = intervals[intervals["score"].str.startswith("sensitivity")]
@@ -87,6 +87,7 @@ def comparison(params: Parameters) -> dict[str, Any]:
         "folds": sorted(set(first["fold"])),
         "n_splits": cells["fold"].nunique(),
         "majority": min(label for label in counts.index if counts[label] == counts.max()),
+        "groups": _groups(paths),
         "published": bool((accuracy["kind"] == "published").any()),
         "accuracy_rows": [
             (
@@ -107,6 +108,12 @@ def comparison(params: Parameters) -> dict[str, Any]:
         ],
         "pairs": [_pair(row) for row in _rows(pairs)],
     }
+
+
+def _groups(paths: DatasetPaths) -> int:
+    """Return how many groups the tested cells belong to; 0 if they count as independent."""
+    intervals = _read(paths.table("intervals"))
+    return int(intervals[intervals["score"] == "accuracy"]["groups"].fillna(0).iloc[0])
 
 
 def _pair(row: Any) -> dict[str, Any]:
@@ -144,6 +151,7 @@ def calibration(params: Parameters) -> dict[str, Any]:
     target = float(selection["target"].iloc[0])
     return {
         "cells": int(tested["cells"].max()),
+        "groups": _groups(params.paths),
         "calibration_rows": [
             (
                 row.model if row.probabilities == "raw" else "",
@@ -207,7 +215,12 @@ def checks(params: Parameters) -> dict[str, Any]:
     table = _checks(params.paths)
     limited = table[table["allowed"] != ""]
     rows = table[["description", "value", "allowed", "passed"]].to_numpy().tolist()
-    return {"rows": rows, "total": len(limited), "failed": int((limited["passed"] != "yes").sum())}
+    return {
+        "rows": rows,
+        "total": len(limited),
+        "failed": int((limited["passed"] != "yes").sum()),
+        "groups": bool((table["check"] == "groups").any()),
+    }
 
 
 def data(params: Parameters) -> dict[str, Any]:
@@ -225,6 +238,7 @@ def data(params: Parameters) -> dict[str, Any]:
             (name, str(published.get(name, 0)), str(kept[name]) if name in kept.index else "") for name in names
         ],
         "dropped_rows": [(reason, str(rows)) for reason, rows in reasons.items()],
+        "groups": int(duplicates.get("groups in total", 0)),
         "near_duplicates": int(float(duplicates["near-duplicate pairs in total"])),
         **{"localization_accuracy": 0.0, **_read_json(params.paths.localization)},
     }

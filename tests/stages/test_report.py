@@ -30,6 +30,14 @@ def predict(path: Path, correct: range, validation: bool = False) -> None:
     write_predictions(path, Predictions.from_probabilities(images, np.zeros(N_CELLS), actual, probabilities, CLASSES))
 
 
+def write_cells(patients: int = 0) -> None:
+    cells = [
+        (f"{i}.jpg", CLASSES[i % 4], i // N_CELLS, i % patients if patients else "", f"{i}.jpg")
+        for i in range(2 * N_CELLS)
+    ]
+    write_csv(PATHS.cells, ("image", "label", "fold", "group", "file"), cells)
+
+
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder in which everything before this stage has run."""
@@ -38,8 +46,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     workplace.configure(tmp_path, "rendered")
     changes = {"test_folds": [0], "compare.resamples": 200, "models": dict.fromkeys(CORRECT)}
     project.set_params(tmp_path, changes)
-    cells = [(f"{i}.jpg", CLASSES[i % 4], i // N_CELLS) for i in range(2 * N_CELLS)]
-    write_csv(PATHS.cells, ("image", "label", "fold"), cells)
+    write_cells()
     for model, correct in CORRECT.items():
         predict(PATHS.predictions(model), correct)
         predict(PATHS.validation(model), correct, validation=True)
@@ -90,6 +97,17 @@ def test_a_pair_is_told_from_the_side_of_the_model_that_is_ahead() -> None:
     assert f"efficientnet is ahead by 0.167 ({low:.3f} to {high:.3f})" in first_ahead
     tied = lines["resnet and alexnet: **no difference shown**"]
     assert "each on 20 cells that the other gets wrong" in tied
+
+
+def test_with_groups_the_pages_say_that_they_are_what_is_resampled_and_tested() -> None:
+    write_cells(patients=10)
+    compare.main()
+    calibrate.main()
+    report.main()
+    assert "Wilson, which take the 10 groups" in page("comparison")
+    assert "an exact sign-flip test" in page("comparison")
+    assert "McNemar" not in page("comparison")
+    assert "the intervals take the 10 groups as independent" in page("calibration")
 
 
 def test_failed_checks_are_counted_and_values_without_limits_are_not() -> None:

@@ -19,8 +19,7 @@ from bloodcells.cli.review.changes import (
 from bloodcells.cli.review.escape import distinct, named
 from bloodcells.cli.review.lock_status import LockStatus
 from bloodcells.cli.review.snapshot import Results, RunCheck, Snapshot
-from bloodcells.cli.review.verdicts import Judgment, Verdict, moved, verdicts
-from bloodcells.evaluation.intervals import wilson
+from bloodcells.cli.review.verdicts import Judgment, Verdict, accuracy_interval, moved, verdicts
 from bloodcells.reporting.markdown import join
 
 
@@ -122,7 +121,7 @@ def _dataset(
     return DatasetReview(
         name,
         differ(base, head),
-        verdicts(base.predictions, head.predictions, unreadable, models, resamples, seed),
+        verdicts(base.predictions, head.predictions, unreadable, models, resamples, seed, head.groups or base.groups),
         max((moved(base.predictions[model], head.predictions[model]) for model in both), default=0.0),
         data_change(base, head),
         {file: side_by_side(_metrics(base, file), _metrics(head, file)) for file in files},
@@ -140,7 +139,7 @@ def _metrics(results: Results, model: str) -> Mapping[str, float]:
     values, p = results.metrics.get(model, {}), results.predictions.get(model)
     if "accuracy" not in values or p is None:
         return values
-    low, high = wilson(int(p.correct.sum()), len(p.actual))
+    low, high = accuracy_interval(p, results.groups)
     return {**values, "accuracy_low": low, "accuracy_high": high}
 
 

@@ -88,11 +88,12 @@ def _verdicts(datasets: Sequence[DatasetReview]) -> list[str]:
         if one.files:
             differ = f"{counted(len(one.files), 'file')} of results {'differs' if len(one.files) == 1 else 'differ'}"
             blocks.append(folded(f"{one.name}: {differ}", paragraph(_images(one.files))))
-    if any(_is_tested(verdict) for one in datasets for verdict in one.verdicts):
+    if tested := [verdict.compared for one in datasets for verdict in one.verdicts if _is_tested(verdict)]:
+        tests = " or ".join(sorted({compared.test for compared in tested if compared}))
         blocks.append(
             paragraph(
                 "Points: accuracy of the head minus that of the base on those cells, in percentage points, with the "
-                "bootstrap interval. p: exact McNemar test, after Holm's correction for the models whose predictions "
+                f"bootstrap interval. p: {tests}, after Holm's correction for the models whose predictions "
                 f"changed; below {LEVEL} is better or worse. Flipped: cells now correct (+), now wrong (−)."
             )
         )

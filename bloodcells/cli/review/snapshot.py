@@ -63,6 +63,7 @@ class Results:
     Attributes:
         metrics: for each metrics file (named by its path in the data set's metrics, without suffix) its values.
         predictions: of each model.
+        groups: of the cells, where intervals and tests take them as independent, by number; None if the cells are.
         counts: cells of each class and step, as the stage `clean` names them.
         dropped: image, labels and reason of each dropped row.
         corrections: labels that readers changed or were unsure about.
@@ -83,6 +84,7 @@ class Results:
     trained: Mapping[tuple[str, str], Training] = field(default_factory=dict)
     unreadable: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    groups: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,6 +179,7 @@ def _results(tree: Path, dataset: str, name: str) -> Results:
     provenance = found(plots / "report" / "provenance", "*.json", _trained) or found(
         plots / "provenance", "*.json", _trained
     )
+    groups = found(plots / "report", "groups.csv", lambda path: read_csv(path, ("image", "group"))).get("groups", ())
     files = sorted(path for folder in (metrics, plots) for path in folder.rglob("*") if path.is_file())
     return Results(
         values,
@@ -189,6 +192,7 @@ def _results(tree: Path, dataset: str, name: str) -> Results:
         {(model, fold): one for model, folds in provenance.items() for fold, one in folds.items()},
         unreadable,
         {path.relative_to(tree).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
+        groups={row["image"]: row["group"] for row in groups} or None,
     )
 
 

@@ -6,7 +6,8 @@ from enum import StrEnum
 
 import numpy as np
 
-from bloodcells.evaluation.intervals import wilson
+from bloodcells.evaluation.clusters import Groups, cluster_numbers
+from bloodcells.evaluation.intervals import Interval, proportion_interval
 from bloodcells.evaluation.paired_tests import LEVEL, Paired, compare_paired, holm
 from bloodcells.inference.predictions import Predictions
 
@@ -81,11 +82,12 @@ def verdicts(
     order: Sequence[str],
     resamples: int,
     seed: int,
+    groups: Groups | None = None,
 ) -> list[Verdict]:
     """Judge the models of one data set.
 
-    A model is better or worse if the exact McNemar test is significant at `LEVEL` after Holm's correction for the
-    models whose predictions changed; otherwise it is within noise.
+    A model is better or worse if the paired test is significant at `LEVEL` after Holm's correction for the models whose
+    predictions changed; otherwise it is within noise.
 
     Args:
         base: the predictions of each model at the base.
@@ -93,11 +95,14 @@ def verdicts(
         unreadable: models with a table that can't be read in one of the two.
         order: of the models; others follow by name.
         resamples, seed: of the bootstrap interval of the difference.
+        groups: of the cells, which intervals and tests take as independent; None if the cells are.
     """
     found = base.keys() | head.keys() | unreadable
     models = [name for name in order if name in found]
     models += sorted(found - {*models})
-    judged = [_judge(name, base.get(name), head.get(name), name in unreadable, resamples, seed) for name in models]
+    judged = [
+        _judge(name, base.get(name), head.get(name), name in unreadable, resamples, seed, groups) for name in models
+    ]
     tested = [place for place, one in enumerate(judged) if one.judgment is Judgment.NOISE]
     for place, p in zip(tested, holm([_compared(judged[place]).p for place in tested]), strict=True):
         compared = replace(_compared(judged[place]), p=p)
@@ -117,10 +122,16 @@ def _of(compared: Paired) -> Judgment:
 
 
 def _judge(
-    model: str, base: Predictions | None, head: Predictions | None, unreadable: bool, resamples: int, seed: int
+    model: str,
+    base: Predictions | None,
+    head: Predictions | None,
+    unreadable: bool,
+    resamples: int,
+    seed: int,
+    groups: Groups | None,
 ) -> Verdict:
     """Judge one model; if its predictions changed, as within noise until all models are tested together."""
-    interval = None if head is None else wilson(int(head.correct.sum()), len(head.actual))
+    interval = None if head is None else accuracy_interval(head, groups)
     if unreadable:
         return Verdict(model, Judgment.UNCOMPARABLE, interval=interval)
     if base is None or head is None:
@@ -154,7 +165,7 @@ def _judge(
     return Verdict(
         model,
         Judgment.SAME if same else Judgment.NOISE,
-        compare_paired(base, head, resamples, seed),
+        compare_paired(base, head, resamples, seed, groups),
         *relabeled,
         added,
         removed,
@@ -162,6 +173,11 @@ def _judge(
         tuple(sorted(broken, key=lambda flip: flip.image)),
         interval,
     )
+
+
+def accuracy_interval(p: Predictions, groups: Groups | None) -> Interval:
+    """Return the 95 % Wilson interval of an accuracy."""
+    return proportion_interval(p.correct, cluster_numbers(p.images, groups))
 
 
 def moved(base: Predictions, head: Predictions) -> float:

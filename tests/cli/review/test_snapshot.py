@@ -41,6 +41,15 @@ def test_the_files_of_a_run_are_read(tree: Path) -> None:
     assert snapshot.of("bccd").predictions == {}
 
 
+def test_groups_are_read_and_a_table_without_any_means_independent_cells(tree: Path) -> None:
+    path = tree / "plots" / "rendered" / "report" / "groups.csv"
+    assert read_snapshot(tree, "main").of("rendered").groups is None
+    write_csv(path, ("image", "group"), [])
+    assert read_snapshot(tree, "main").of("rendered").groups is None
+    write_csv(path, ("image", "group"), [("a.jpg", 0), ("b.jpg", 0)])
+    assert read_snapshot(tree, "main").of("rendered").groups == {"a.jpg": "0", "b.jpg": "0"}
+
+
 def test_checks_are_read_as_the_stages_write_them(tree: Path) -> None:
     found = [
         Check("overlap", "pairs in training and test", 2, "0", False, "correct it"),

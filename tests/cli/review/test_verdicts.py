@@ -27,6 +27,17 @@ def test_better_worse_and_within_noise() -> None:
     assert judgment(predictions(wrong=range(5)), predictions()) is Judgment.NOISE  # p = 1/16
 
 
+def test_cells_of_one_patient_count_together() -> None:
+    """Ten cells more are correct, but all of them are of two patients."""
+    base, head = {"resnet": predictions(wrong=range(10))}, {"resnet": predictions()}
+    groups = {image(number): str(number // 5) for number in range(CELLS)}
+    (cells,), (patients,) = judge(base, head), verdicts(base, head, frozenset(), ORDER, 500, 1, groups)
+    assert (cells.judgment, patients.judgment) == (Judgment.BETTER, Judgment.NOISE)
+    assert patients.compared and patients.compared.groups == 16
+    assert patients.compared.p == pytest.approx(0.5)
+    assert cells.interval and patients.interval and patients.interval[0] < cells.interval[0]
+
+
 def test_six_cells_to_none_are_the_fewest_that_are_significant() -> None:
     assert binomtest(0, 6).pvalue < 0.05 < binomtest(0, 5).pvalue
     assert judgment(predictions(wrong=range(6)), predictions()) is Judgment.BETTER

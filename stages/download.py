@@ -43,7 +43,7 @@ def main() -> None:
         found = hash_files({name: path for name, path in all_files(folder).items() if name != WHITE_CELLS})
         if record.published is not None:
             add_boxes(record, source, folder)
-    write_json(paths.source, {"source": record.source, **describe(found)})
+    write_json(paths.source, {"source": record.source, "range": record.images.range, **describe(found)})
 
 
 def describe(found: Checksums) -> dict[str, str | int | None]:

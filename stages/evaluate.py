@@ -122,7 +122,14 @@ def _predictor(params: Parameters, model: str, validation: Predictions, cells: P
         tta=params.evaluate.tta,
         image_size=cells.image_size,
         min_stain=cells.min_stain,
+        range=_range(params),
     )
+
+
+def _range(params: Parameters) -> tuple[float, float] | None:
+    """Return the values of 16-bit images that became 0 and 255."""
+    limits = _read_json(params.paths.source).get("range")
+    return (float(limits[0]), float(limits[1])) if isinstance(limits, list) else None
 
 
 def _provenance(params: Parameters, model: str, seconds: float) -> dict[str, object]:

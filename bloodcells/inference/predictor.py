@@ -11,7 +11,7 @@ from bloodcells.core.errors import InputError
 from bloodcells.models.checkpoints import Checkpoint
 from bloodcells.models.weights import read_weights, write_weights
 
-_FORMAT = 4
+_FORMAT = 5
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Predictor:
         tta: test-time augmentation: 1 or 8 views of a cell.
         image_size: width and height of the training images in pixels; None if unknown.
         min_stain: the weakest stain of their white cells (0 to 255); None if unknown.
+        range: the values of 16-bit images that became 0 and 255; None if the training images have 8 bits.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Predictor:
     tta: int
     image_size: tuple[int, int] | None
     min_stain: float | None
+    range: tuple[float, float] | None = None
 
     def save(self, path: Path) -> None:
         """Write the file; the same content gives the same bytes."""

@@ -22,6 +22,8 @@ SECOND_CELL = 0.65
 smears labeled with two cells, and 2 of the 347 labeled with one. (The fraction was chosen on these. On the synthetic
 set: 5 of 6, and 2 of 143.)"""
 
+_CUT_OFF = "the cell is cut off by the edge of the image"
+
 _WARN_RATIO, _ABSTAIN_RATIO = 1.25, 2.0  # of the image's size and that of the training images, either way
 
 
@@ -52,20 +54,21 @@ class Sample:
     warnings: tuple[str, ...]
 
 
-def preprocess(path: Path, predictor: Predictor, thumbnail: int) -> Sample:
+def preprocess(path: Path, predictor: Predictor, thumbnail: int, cell: Box | None = None) -> Sample:
     """Open an image, find its white cell, and crop the network's input.
 
     Args:
         path: an RGB image of any size.
         predictor: its checkpoint describes the network's input; it also describes the training images.
         thumbnail: longer side of the thumbnail to keep, in pixels.
+        cell: the box of the white cell if it is known, as in a labeled image of several; it is not searched for then.
 
     Raises:
         InputError: the file is missing or broken, or not a color image.
     """
     image = open_rgb(path, remedy="fetch it again")
     size = image.size
-    peaks = find_stain_peaks(image)
+    peaks = [_center(cell)] if cell else find_stain_peaks(image)
     model_input = None
     checkpoint = predictor.checkpoint
     if peaks and checkpoint.input == "crop":
@@ -74,7 +77,20 @@ def preprocess(path: Path, predictor: Predictor, thumbnail: int) -> Sample:
     elif peaks:
         model_input = ModelInput(Box(0, 0, *size), letterbox(image, checkpoint.side))
     image.thumbnail((thumbnail, thumbnail))
-    return Sample(image, size, model_input, _reasons(peaks, size, predictor), _warnings(size, predictor))
+    reasons = _box_reasons(cell, size, predictor) if cell else _reasons(peaks, size, predictor)
+    return Sample(image, size, model_input, reasons, _warnings(size, predictor))
+
+
+def _center(box: Box) -> Point:
+    return Point((box.left + box.right) / 2, (box.top + box.bottom) / 2, 0.0)
+
+
+def _box_reasons(cell: Box, size: tuple[int, int], predictor: Predictor) -> tuple[str, ...]:
+    """Return the reasons to abstain on a cell whose box is known."""
+    found = [_other_size(size, predictor)] if _size_ratio(size, predictor) >= _ABSTAIN_RATIO else []
+    if cell.left <= 0 or cell.top <= 0 or cell.right >= size[0] or cell.bottom >= size[1]:
+        found.append(_CUT_OFF)
+    return tuple(found)
 
 
 def _reasons(peaks: list[Point], size: tuple[int, int], predictor: Predictor) -> tuple[str, ...]:
@@ -93,7 +109,7 @@ def _reasons(peaks: list[Point], size: tuple[int, int], predictor: Predictor) ->
         found.append(f"several cells: at {places}")
     edge = SIGMA / THUMBNAIL * max(size)  # about the radius of a nucleus
     if min(first.x, first.y, size[0] - first.x, size[1] - first.y) < edge:
-        found.append("the cell is cut off by the edge of the image")
+        found.append(_CUT_OFF)
     return tuple(found)
 
 
@@ -112,6 +128,6 @@ def _size_ratio(size: tuple[int, int], predictor: Predictor) -> float:
 def _other_size(size: tuple[int, int], predictor: Predictor) -> str:
     width, height = predictor.image_size or size
     return (
-        f"{size[0]}×{size[1]} pixels, but the network was trained on {width}×{height}: "
+        f"another image size: {size[0]}×{size[1]} pixels, but the network was trained on {width}×{height}: "
         "rescale the image so that its cells are as wide, in pixels, as in the training images"
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bloodcells.core.errors import InputError
 from bloodcells.core.paths import DatasetPaths
+from bloodcells.datasets.annotations import WHITE_CELLS
 from bloodcells.datasets.fingerprint import Checksums, hash_files, read_checksums
 from bloodcells.datasets.labels import LabelRow, read_labels
 from bloodcells.datasets.layout import all_files
@@ -34,7 +35,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class TestCells:
+class LabeledCells:
     """The cells of a data set to test on, and what was left out.
 
     Attributes:
@@ -45,15 +46,13 @@ class TestCells:
             ones are among `left_out`.
     """
 
-    __test__ = False  # not pytest's
-
     cells: tuple[Cell, ...]
     left_out: Counter[str]
     fingerprint: str
     images_compared: bool
 
 
-def find_cells(name: str, record: Record, classes: Sequence[str], trained_on: str) -> TestCells:
+def find_cells(name: str, record: Record, classes: Sequence[str], trained_on: str) -> LabeledCells:
     """Read the labels of a data set, and choose the cells to test a model on.
 
     Args:
@@ -69,7 +68,8 @@ def find_cells(name: str, record: Record, classes: Sequence[str], trained_on: st
     raw = _raw(name, record)
     rows = read_labels(record, raw)
     images = record.images_folder(raw)
-    hashed = hash_files(all_files(raw))
+    # As the stage `download` does, which adds the boxes itself.
+    hashed = hash_files({name: path for name, path in all_files(raw).items() if name != WHITE_CELLS})
     trained = _trained_images(trained_on, raw)
     own = {normalize_label(one): one for one in classes}
     cells, left_out = [], Counter[str]()
@@ -91,7 +91,7 @@ def find_cells(name: str, record: Record, classes: Sequence[str], trained_on: st
             f"{name} has no cell of a class that the model knows ({', '.join(classes)}): it has {found}"
             f"{f' ({why})' if why else ''}; rename classes with label_map in {RECORDS / name / 'record.yaml'}"
         )
-    return TestCells(tuple(cells), left_out, hashed.fingerprint(), trained is not None)
+    return LabeledCells(tuple(cells), left_out, hashed.fingerprint(), trained is not None)
 
 
 def _raw(name: str, record: Record) -> Path:

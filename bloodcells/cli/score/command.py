@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model", metavar="MODEL", help="name of a model of the last run, or path of a predictor or checkpoint"
     )
-    parser.add_argument("dataset", metavar="DATASET", help="the data set to test on: it has datasets/DATASET/record.yaml")
+    parser.add_argument("dataset", metavar="DATASET", help="the data set to test on, by the name of its record")
     parser.add_argument(
         "--output",
         type=folder_to_write,

@@ -83,7 +83,7 @@ def find_origin(path: Path) -> Origin:
         for written, hashed in outs.items():
             match = _PREDICTOR.fullmatch(written)
             if match and hashed == md5:
-                return _of_run(md5, *match.groups(), outs)
+                return _of_run(md5, match[1], match[2], outs)
     place = Path(path).resolve()
     within = place.relative_to(Path.cwd()).as_posix() if place.is_relative_to(Path.cwd()) else ""
     match = _PREDICTOR.fullmatch(within) or _ARTIFACT.fullmatch(within)

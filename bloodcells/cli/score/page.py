@@ -1,5 +1,6 @@
 """What the page of an external test, and the lines in the terminal, say."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from typing import Any
 
 from bloodcells.cli.predict.decisions import ABSTAINS
 from bloodcells.cli.predict.model import Model
-from bloodcells.cli.score.cells import TestCells
+from bloodcells.cli.score.cells import SEVERAL, LabeledCells
 from bloodcells.cli.score.origin import Origin
 from bloodcells.cli.score.results import Calibrated, Results, Unknown
 from bloodcells.cli.score.scores import (
@@ -25,6 +26,8 @@ from bloodcells.cli.score.scores import (
 from bloodcells.evaluation.selective_prediction import RAW, SCALED
 from bloodcells.inference.threshold import DIGITS
 from bloodcells.reporting.markdown import interval, percent
+
+_Z_SQUARED = 1.96**2  # Wilson's upper limit for no errors among n is z² / (n + z²)
 
 FEW_GROUPS = 10
 """With fewer groups, their bootstrap is too narrow to rely on."""
@@ -49,7 +52,7 @@ class ExternalTest:
     file: str
     model: Model
     origin: Origin
-    found: TestCells
+    found: LabeledCells
     results: Results
 
     @property
@@ -123,8 +126,10 @@ def page_values(test: ExternalTest) -> dict[str, Any]:
         "verdict_of_target": _verdict_of_target(errors, target) if target is not None else "",
         "every": every,
         "every_kept": target_kept(every, target) if every and target is not None else "",
-        "unknown": results.unknown,
         "unknown_rows": [_unknown(name, one) for name, one in results.unknown.items()],
+        "degenerate": any(
+            score.value in (0, 1) for name in present if (score := results.scores.get(sensitivity_of(name)))
+        ),
         "reasons": [(reason, str(count)) for reason, count in results.reasons.most_common()],
         "calibration_rows": [
             (
@@ -135,7 +140,6 @@ def page_values(test: ExternalTest) -> dict[str, Any]:
                 f"{one.error.low:.3f} to {one.error.high:.3f}",
                 f"{one.error.expected:.3f}",
                 f"{one.brier:.3f}",
-                f"{one.nll:.3f}",
             )
             for kind, one in results.calibration.items()
         ],
@@ -147,7 +151,7 @@ def page_values(test: ExternalTest) -> dict[str, Any]:
 
 def score_rows(results: Results) -> list[tuple[str, ...]]:
     """Return the rows of the table of scores: external, internal, difference, verdict."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name in (ACCURACY, *MEANS, COVERAGE, ERROR_RATE):
         if name not in results.scores:
             continue
@@ -157,7 +161,7 @@ def score_rows(results: Results) -> list[tuple[str, ...]]:
 
 
 def _sensitivities(results: Results, classes: Sequence[str]) -> list[tuple[str, ...]]:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name in classes:
         score = results.scores.get(sensitivity_of(name))
         own, drop = results.internal.get(sensitivity_of(name)), results.differences.get(sensitivity_of(name))
@@ -197,15 +201,18 @@ def trust(results: Results) -> str:
 def _verdict_of_target(errors: Score, target: float) -> str:
     kept = target_kept(errors, target)
     if kept == "can't tell":
+        needed = math.ceil(_Z_SQUARED * (1 - target) / target)
+        few = f"; to show it takes at least {needed} answers" if (errors.whole or 0) < needed else ""
         why = "the interval includes it" if errors.whole else "there are no answers"
-        return f"Whether the target error rate of {percent(target)} is kept: **can't tell**, {why}."
-    return f"The target error rate of {percent(target)} is **{kept}**: the whole interval lies {'at or below' if kept == 'kept' else 'above'} it."
+        return f"Whether the target error rate of {percent(target)} is kept: **can't tell**, {why}{few}."
+    side = "at or below" if kept == "kept" else "above"
+    return f"The target error rate of {percent(target)} is **{kept}**: the whole interval lies {side} it."
 
 
 def _unknown(name: str, one: Unknown) -> str:
-    answered = one.answered
-    most = f", mostly as {next(iter(one.answers))}" if one.answers else ""
-    return f"{name} is unknown to the model: it answers {answered.part} of {answered.whole} cells nevertheless{most}"
+    what = "images with several labels" if name == SEVERAL else f"cells of {name}"
+    most = f", most often with {next(iter(one.answers))}" if one.answers else ""
+    return f"{one.answered.part} of {one.answered.whole} {what}{most}"
 
 
 _KEPT: dict[Kept, str] = {"kept": "kept", "not kept": "NOT kept", "can't tell": "can't tell"}
@@ -217,7 +224,7 @@ def headline(test: ExternalTest) -> str:
     drop, accuracy, errors = results.differences.get(ACCURACY), results.scores[ACCURACY], results.scores[ERROR_RATE]
     own, coverage = results.internal.get(ACCURACY), results.scores[COVERAGE]
     lines = [
-        ("accuracy", f"{_shown(accuracy)}, forced to answer on all cells"),
+        ("accuracy", f"{_shown(accuracy)}, if it always had to answer"),
         ("internal", f"{own.value:.3f}: {drop.verdict()}, by {_drop(drop)}" if own and drop else "not known"),
         ("answered", f"{coverage.part} of {coverage.whole} cells, {percent(coverage.value)}"),
         ("of these wrong", f"{errors.part}, {errors.value:.3f} ({errors.low:.3f} to {errors.high:.3f})"),

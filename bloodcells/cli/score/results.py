@@ -14,9 +14,9 @@ from bloodcells.cli.score.scores import (
     ALL_ERRORS,
     NO_INPUT,
     Difference,
+    Outcomes,
     Resampling,
     Score,
-    Tested,
     difference,
     scores,
 )
@@ -25,7 +25,6 @@ from bloodcells.evaluation.calibration import (
     CalibrationError,
     brier_score,
     calibration_error,
-    negative_log_likelihood,
     reliability,
 )
 from bloodcells.evaluation.selective_prediction import RAW, SCALED
@@ -53,7 +52,6 @@ class Calibrated:
     confidence: float
     error: CalibrationError
     brier: float
-    nll: float
     bins: Sequence[Bin]
 
 
@@ -140,9 +138,9 @@ def examine(
     )
 
 
-def _tested(pairs: Sequence[tuple[Cell, Prediction]], classes: tuple[str, ...]) -> Tested:
+def _tested(pairs: Sequence[tuple[Cell, Prediction]], classes: tuple[str, ...]) -> Outcomes:
     index = {name: number for number, name in enumerate(classes)}
-    return Tested(
+    return Outcomes(
         np.array([index[cell.actual] for cell, _ in pairs], np.int64),
         np.array([index.get(one.likeliest, NO_INPUT) for _, one in pairs], np.int64),
         np.array([one.verdict != ABSTAINS for _, one in pairs], np.bool_),
@@ -151,10 +149,10 @@ def _tested(pairs: Sequence[tuple[Cell, Prediction]], classes: tuple[str, ...]) 
     )
 
 
-def _internal(internal: InternalTest, tested: Tested, by: Resampling) -> dict[str, Score]:
+def _internal(internal: InternalTest, tested: Outcomes, by: Resampling) -> dict[str, Score]:
     """Return the scores of the model's own test, over the classes that are tested here too."""
     p = internal.predictions
-    own = Tested(p.actual, p.predicted, internal.answered, ("",) * len(p.actual), p.classes)
+    own = Outcomes(p.actual, p.predicted, internal.answered, ("",) * len(p.actual), p.classes)
     return scores(own.select(np.isin(p.actual, tested.actual)), by)
 
 
@@ -176,7 +174,9 @@ def _calibration(
     if not seen:
         return {}
     actual = np.array([classes.index(cell.actual) for cell, _ in seen], np.int64)
-    kinds = {RAW: [one.raw for _, one in seen]} | ({SCALED: [one.probabilities for _, one in seen]} if calibrated else {})
+    kinds = {RAW: [one.raw for _, one in seen]}
+    if calibrated:
+        kinds[SCALED] = [one.probabilities for _, one in seen]
     found = {}
     for kind, rows in kinds.items():
         probabilities = np.array([[row[name] for name in classes] for row in rows])
@@ -185,8 +185,6 @@ def _calibration(
             float(confidence.mean()),
             calibration_error(confidence, correct, by.resamples, by.seed),
             brier_score(probabilities, actual),
-            negative_log_likelihood(probabilities, actual),
             reliability(confidence, correct),
         )
     return found
-

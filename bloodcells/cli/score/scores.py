@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bloodcells.evaluation.bootstrap import (
-    SCORES,
     Bootstrap,
     Estimate,
     bootstrap,
@@ -42,7 +41,7 @@ class Score:
 
 
 @dataclass(frozen=True, eq=False)
-class Tested:
+class Outcomes:
     """n cells whose classes the model knows, and what it made of them.
 
     Attributes:
@@ -65,10 +64,10 @@ class Tested:
         """(n,) whether the most probable class is the actual one."""
         return np.asarray(self.likeliest == self.actual)
 
-    def select(self, rows: Mask) -> "Tested":
+    def select(self, rows: Mask) -> "Outcomes":
         """Return some of the cells."""
         groups = tuple(group for group, chosen in zip(self.groups, rows, strict=True) if chosen)
-        return Tested(self.actual[rows], self.likeliest[rows], self.answered[rows], groups, self.classes)
+        return Outcomes(self.actual[rows], self.likeliest[rows], self.answered[rows], groups, self.classes)
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ class Resampling:
         estimate = percentile_estimate(clustered_proportion(drawn, np.bincount(of, hits), np.bincount(of)))
         return Score(estimate.value, estimate.low, estimate.high, "bootstrap of groups", part, whole)
 
-    def mean(self, score: str, cells: Tested) -> Score:
+    def mean(self, score: str, cells: Outcomes) -> Score:
         """Return a mean over the classes, one of `MEANS`."""
         of, k = _numbered(cells.groups), len(cells.classes)
         count = int(of.max()) + 1
@@ -130,7 +129,7 @@ def sensitivity_of(name: str) -> str:
     return f"sensitivity: {name}"
 
 
-def scores(cells: Tested, by: Resampling) -> dict[str, Score]:
+def scores(cells: Outcomes, by: Resampling) -> dict[str, Score]:
     """Return the scores by name.
 
     Accuracy, sensitivities and means are those of the forced choice: the most probable class, whether the model answers
@@ -178,8 +177,8 @@ class Difference:
 def difference(external: Score, internal: Score) -> Difference:
     """Return the difference of two independent scores.
 
-    G. Y. Zou and A. Donner, Statistics in Medicine 27 (2008), 1693-1702, combine the two intervals; for proportions with
-    Wilson intervals that is Newcombe's method 10 (`bloodcells.evaluation.intervals.newcombe`).
+    G. Y. Zou and A. Donner, Statistics in Medicine 27 (2008), 1693-1702, combine the two intervals; for proportions
+    with Wilson intervals that is Newcombe's method 10 (`bloodcells.evaluation.intervals.newcombe`).
     """
     value = external.value - internal.value
     below = math.hypot(external.value - external.low, internal.high - internal.value)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -55,7 +56,7 @@ def write_tables(
 
 def score_table(results: Results, target: float | None) -> pd.DataFrame:
     """Return a row per score, with the internal one and the difference where they are known."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     named = {**results.scores, "accuracy of the most frequent class": results.baseline}
     named |= {f"answered: {name}": one.answered for name, one in results.unknown.items()}
     for name, score in named.items():

@@ -1,0 +1,100 @@
+"""Small data sets of drawn smears, and a model that tells their white cells by the color of the stain."""
+
+import csv
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+
+from bloodcells.cli.predict.preprocessing import preprocess
+from bloodcells.inference.predictor import Predictor
+from bloodcells.models.normalization import normalize
+from tests.cli.predict.slides import MIDDLE, checkpoint, slide
+from tests.support import project
+
+STAINS = {
+    "eosinophil": (190, 40, 150),
+    "lymphocyte": (60, 40, 170),
+    "monocyte": (120, 60, 160),
+    "neutrophil": (80, 20, 90),
+}
+CLASSES = tuple(STAINS)
+RECORD = {
+    "title": "Smears of a laboratory",
+    "source": "folder",
+    "images": {"folder": "images"},
+    "labels": {"table": "labels.csv", "image": "Image", "label": "Category"},
+    "classes": [*CLASSES],
+}
+RESAMPLES = 200
+
+
+def root(folder: Path) -> Path:
+    """Make the root of a project in which nothing has run."""
+    shutil.copyfile(project.ROOT / "params.yaml", folder / "params.yaml")
+    project.set_params(folder, {"dataset": "rendered", "compare.resamples": RESAMPLES})
+    return folder
+
+
+def write(
+    folder: Path, name: str, labels: Sequence[str], groups: Sequence[str] = (), seed: int = 0, **record: object
+) -> Path:
+    """Write a data set: a smear for each label, with a white cell in the color of its class.
+
+    A label `KIND:LABEL` draws the cell of one class and writes another label; `two` draws two cells, and an unknown
+    class has the color of a neutrophil.
+    """
+    source = folder / "datasets" / name / "source"
+    random = np.random.default_rng(seed)
+    rows = []
+    for number, label in enumerate(labels):
+        kind, _, written = label.rpartition(":")
+        kind = kind or written
+        places = [(160, 240), (480, 240)] if kind == "two" else [MIDDLE]
+        red, green, blue = (STAINS.get(kind, STAINS["neutrophil"]) + random.integers(-6, 7, 3)).tolist()
+        slide(source / "images" / f"{number:03d}.png", *places, stain=(red, green, blue))
+        rows.append([f"{number:03d}.png", written, *groups[number : number + 1]])
+    with (source / "labels.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["Image", "Category", *(["Patient"] if groups else [])], *rows])
+    content = RECORD | ({"labels": {**RECORD["labels"], "group": "Patient"}} if groups else {}) | record  # type: ignore[dict-item]
+    (folder / "datasets" / name / "record.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    return source
+
+
+def model(
+    path: Path, folder: Path, *, threshold: float = 0.5, target: float = 0.05, classes: Sequence[str] = CLASSES
+) -> Path:
+    """Write a predictor that tells the classes by their stain: a random network whose last layer is fitted.
+
+    Args:
+        path: of the predictor.
+        folder: for the smears that it is fitted on.
+        threshold, target: of the predictor.
+        classes: their names, in the order of `STAINS`.
+    """
+    plain = checkpoint(dict.fromkeys(classes, 1 / len(classes)))
+    made = Predictor("tiny", plain, 1.0, 0.0, target, 100, 1, (640, 480), None)
+    paths = write(folder, "fit", [name for name in STAINS for _ in range(6)], seed=1)
+    inputs = [preprocess(one, made, 1).model_input for one in sorted((paths / "images").iterdir())]
+    shutil.rmtree(folder / "datasets" / "fit")
+    pixels = torch.from_numpy(np.stack([one.pixels for one in inputs if one])).permute(0, 3, 1, 2)
+    network = plain.network()
+    *_, last = (module for module in network.modules() if isinstance(module, torch.nn.Linear))
+    seen: list[torch.Tensor] = []
+    hook = last.register_forward_hook(lambda _, given, __: seen.append(given[0]))
+    with torch.no_grad():
+        network(normalize(pixels, plain.mean, plain.std))
+    hook.remove()
+    middle, scale = seen[0].mean(dim=0), seen[0].std()  # tiny: the network is untrained
+    wanted = torch.eye(len(STAINS)).repeat_interleave(6, dim=0) * 8
+    weights = torch.linalg.lstsq((seen[0] - middle) / scale, wanted - 2, driver="gelsd").solution.T / scale
+    with torch.no_grad():
+        last.weight.copy_(weights)
+        last.bias.copy_(-weights @ middle)
+    fitted = replace(plain, state=dict(network.state_dict()))
+    replace(made, checkpoint=fitted, threshold=threshold).save(path)
+    return path

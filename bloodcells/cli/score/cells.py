@@ -9,7 +9,7 @@ from bloodcells.core.errors import InputError
 from bloodcells.core.paths import DatasetPaths
 from bloodcells.datasets.annotations import WHITE_CELLS
 from bloodcells.datasets.fingerprint import Checksums, hash_files, read_checksums
-from bloodcells.datasets.labels import LabelRow, read_labels
+from bloodcells.datasets.labels import LabelRow, read_labels, unused_group_columns
 from bloodcells.datasets.layout import all_files
 from bloodcells.datasets.record import AS_FOUND, DROP, RECORDS, Record, normalize_label
 
@@ -44,12 +44,14 @@ class LabeledCells:
         fingerprint: of the raw data, as DVC computes it.
         images_compared: whether the images of the data set that the model was trained on are known here, so that equal
             ones are among `left_out`.
+        unused_groups: columns of the label table that look like groups, and that the record does not name.
     """
 
     cells: tuple[Cell, ...]
     left_out: Counter[str]
     fingerprint: str
     images_compared: bool
+    unused_groups: tuple[str, ...]
 
 
 def find_cells(name: str, record: Record, classes: Sequence[str], trained_on: str) -> LabeledCells:
@@ -91,7 +93,8 @@ def find_cells(name: str, record: Record, classes: Sequence[str], trained_on: st
             f"{name} has no cell of a class that the model knows ({', '.join(classes)}): it has {found}"
             f"{f' ({why})' if why else ''}; rename classes with label_map in {RECORDS / name / 'record.yaml'}"
         )
-    return LabeledCells(tuple(cells), left_out, hashed.fingerprint(), trained is not None)
+    unused = tuple(unused_group_columns(record, raw))
+    return LabeledCells(tuple(cells), left_out, hashed.fingerprint(), trained is not None, unused)
 
 
 def _raw(name: str, record: Record) -> Path:

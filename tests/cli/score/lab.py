@@ -1,6 +1,7 @@
 """Small data sets of drawn smears, and a model that tells their white cells by the color of the stain."""
 
 import csv
+import hashlib
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,6 +12,9 @@ import torch
 import yaml
 
 from bloodcells.cli.predict.preprocessing import preprocess
+from bloodcells.core.files import write_csv, write_json
+from bloodcells.core.paths import DatasetPaths
+from bloodcells.inference.predictions import Predictions, write_predictions
 from bloodcells.inference.predictor import Predictor
 from bloodcells.models.normalization import normalize
 from tests.cli.predict.slides import MIDDLE, checkpoint, slide
@@ -41,18 +45,18 @@ def root(folder: Path) -> Path:
 
 
 def write(
-    folder: Path, name: str, labels: Sequence[str], groups: Sequence[str] = (), seed: int = 0, **record: object
+    folder: Path, name: str, cells: Sequence[str], groups: Sequence[str] = (), seed: int = 0, **record: object
 ) -> Path:
-    """Write a data set: a smear for each label, with a white cell in the color of its class.
+    """Write a data set: a smear for each of the cells, with a white cell in the color of its class.
 
-    A label `KIND:LABEL` draws the cell of one class and writes another label; `two` draws two cells, and an unknown
+    `KIND:LABEL` draws the cell of one class and writes another label; `two` draws two cells, and an unknown
     class has the color of a neutrophil.
     """
     source = folder / "datasets" / name / "source"
     random = np.random.default_rng(seed)
     rows = []
-    for number, label in enumerate(labels):
-        kind, _, written = label.rpartition(":")
+    for number, cell in enumerate(cells):
+        kind, _, written = cell.rpartition(":")
         kind = kind or written
         places = [(160, 240), (480, 240)] if kind == "two" else [MIDDLE]
         red, green, blue = (STAINS.get(kind, STAINS["neutrophil"]) + random.integers(-6, 7, 3)).tolist()
@@ -98,3 +102,27 @@ def model(
     fitted = replace(plain, state=dict(network.state_dict()))
     replace(made, checkpoint=fitted, threshold=threshold).save(path)
     return path
+
+
+def ran(folder: Path, model: Path, wrong: int, cells: int = 100) -> None:
+    """Leave the files of a run on `rendered` that wrote a model, and whose test had this many wrong answers."""
+    paths = DatasetPaths("rendered")
+    actual = np.arange(cells) % len(CLASSES)
+    likely = np.where(np.arange(cells) < wrong, (actual + 1) % len(CLASSES), actual)
+    probabilities = 0.05 + 0.8 * np.eye(len(CLASSES))[likely]
+    tested = Predictions.from_probabilities(
+        [f"{i}.jpg" for i in range(cells)], np.zeros(cells), actual, probabilities, CLASSES
+    )
+    predictions, predictor = folder / paths.predictions("tiny"), folder / paths.predictor("tiny")
+    write_predictions(predictions, tested)
+    columns = ("model", "part", "fold", "temperature", "threshold", "accepted", "errors")
+    rules = [("tiny", "test", 0, 1.0, 0.5, cells, wrong), ("tiny", "test", "all", "", "", cells, wrong)]
+    write_csv(folder / paths.report / "selective_prediction.csv", columns, rules)
+    write_json(folder / paths.report / "provenance" / "tiny.json", {"training": {"0": {"commit": "0123456789abcdef"}}})
+    predictor.parent.mkdir(parents=True)
+    shutil.copy(model, predictor)
+    outs = [
+        {"path": path.relative_to(folder).as_posix(), "md5": hashlib.md5(path.read_bytes()).hexdigest()}
+        for path in (predictor, predictions)
+    ]
+    (folder / "dvc.lock").write_text(yaml.safe_dump({"stages": {"evaluate@tiny": {"outs": outs}}}))

@@ -173,6 +173,97 @@ def test_the_synthetic_smears_of_another_generator_seed_can_be_tested(root: Path
     assert "| no image |" in page
 
 
+# ---- groups
+
+
+def test_groups_of_cells_are_resampled_together(root: Path) -> None:
+    kinds = [name for name in lab.CLASSES for _ in range(40)]
+    patients = [f"P{number // 10}" for number in range(len(kinds))]
+    labels = [f"{'monocyte' if number // 10 % 4 == 0 else kind}:{kind}" for number, kind in enumerate(kinds)]
+    lab.write(root, "lab", labels, patients)
+    grouped = score()["accuracy"]
+    assert grouped["method"] == "bootstrap of groups"
+    assert "Intervals resample the 16 groups of the cells." in text()
+    lab.write(root, "lab", labels, patients, labels=lab.RECORD["labels"])
+    alone = score()["accuracy"]
+    assert "The label table has Patient" in text()
+    width, narrow = (float(row["high"]) - float(row["low"]) for row in (grouped, alone))
+    assert width > 1.5 * narrow
+    assert grouped["value"] == alone["value"]
+
+
+# ---- the model's own test
+
+
+def test_a_drop_against_the_internal_test_is_told(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lab.ran(root, Path("tiny.ckpt"), wrong=4)
+    lab.write(root, "lab", [*BALANCED, *["neutrophil:monocyte"] * 30])
+    main(["score", "tiny.ckpt", "lab"])
+    (page,) = Path("plots/lab/external").iterdir()
+    assert page.name == "rendered-tiny"
+    rows = {row["score"]: row for row in workplace.table(page / "scores.csv")}
+    assert float(rows["accuracy"]["internal"]) == 0.96
+    assert float(rows["accuracy"]["difference"]) == pytest.approx(60 / 90 - 0.96, abs=1e-6)
+    assert rows["accuracy"]["verdict"] == rows["error rate of answers"]["verdict"] == "worse than internal"
+    assert rows["sensitivity: neutrophil"]["verdict"] == "no difference shown"
+    assert "| worse than internal |" in text(page / "page.md")
+    assert "trained on `rendered` by 0123456" in text(page / "page.md")
+    printed = capsys.readouterr().out
+    assert "tiny, trained on rendered, on lab:" in printed
+    assert "0.960: worse than internal, by -0.293" in printed
+    assert max(map(len, printed.splitlines())) < 80
+
+
+def test_the_internal_figures_are_those_of_the_classes_that_both_data_sets_have(root: Path) -> None:
+    lab.ran(root, Path("tiny.ckpt"), wrong=4)  # one of each class
+    lab.write(root, "lab", [name for name in BALANCED if name != "monocyte"], classes=[*lab.CLASSES])
+    main(["score", "tiny.ckpt", "lab", "--output", str(PAGE)])
+    rows = {row["score"]: row for row in workplace.table(PAGE / "scores.csv")}
+    assert float(rows["accuracy"]["internal"]) == 0.96
+    assert "75 cells of the classes that both data sets have" in text()
+    assert rows["accuracy"]["verdict"] == "no difference shown"
+
+
+def test_figures_of_another_run_are_not_those_of_the_model(root: Path) -> None:
+    lab.ran(root, Path("tiny.ckpt"), wrong=4)
+    lab.write(root, "lab", BALANCED)
+    table = Path("plots/rendered/predictions/tiny.csv")
+    table.write_bytes(table.read_bytes() + b"\n")
+    main(["score", "tiny.ckpt", "lab", "--output", str(PAGE)])
+    assert "The internal figures are not known: plots/rendered/predictions/tiny.csv is missing, or was not" in text()
+    assert not any(row["internal"] for row in workplace.table(PAGE / "scores.csv"))
+
+
+def test_thresholds_of_another_run_are_not_those_of_the_model(root: Path) -> None:
+    lab.ran(root, Path("tiny.ckpt"), wrong=4)
+    lab.write(root, "lab", BALANCED)
+    table = Path("plots/rendered/report/selective_prediction.csv")
+    table.write_text(table.read_text().replace(",100,4", ",90,4"))
+    main(["score", "tiny.ckpt", "lab", "--output", str(PAGE)])
+    assert "does not belong to the predictions of tiny" in text()
+
+
+@pytest.mark.parametrize("which", ["tiny", "tiny.ckpt", "artifacts/rendered/predictors/tiny.ckpt"])
+def test_the_data_set_that_the_model_was_trained_on_is_refused(root: Path, which: str) -> None:
+    lab.ran(root, Path("tiny.ckpt"), wrong=4)
+    if which != "tiny.ckpt":
+        Path("dvc.lock").unlink()  # the path says it as well
+    lab.write(root, "rendered", BALANCED)
+    assert "tiny was trained on rendered, so this would be no external test" in error(which, "rendered")
+
+
+def test_images_that_the_model_was_trained_on_are_left_out(root: Path) -> None:
+    lab.ran(root, Path("tiny.ckpt"), wrong=4)
+    source = lab.write(root, "lab", BALANCED)
+    raw = Path("artifacts/rendered/raw/JPEGImages")
+    raw.mkdir(parents=True)
+    for number in range(3):
+        shutil.copy(source / "images" / f"00{number}.png", raw / f"another-name-{number}.png")
+    assert counts(score("tiny.ckpt", "lab", "--output", str(PAGE))["coverage"]) == (57, 57)
+    assert "| the same image is in rendered, on which the model was trained | 3 |" in text()
+    assert "images that equal one of `rendered`, byte for byte, are left out" in text()
+
+
 # ---- what is written
 
 

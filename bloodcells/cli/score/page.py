@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bloodcells.cli.predict.decisions import ABSTAINS
-from bloodcells.cli.predict.model import Model
+from bloodcells.cli.decisions import ABSTAINS
+from bloodcells.cli.model import Model
 from bloodcells.cli.score.cells import SEVERAL, LabeledCells
 from bloodcells.cli.score.origin import Origin
 from bloodcells.cli.score.results import Calibrated, Results, Unknown

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bloodcells.cli.predict.decisions import ABSTAINS, ERROR, Prediction
+from bloodcells.cli.decisions import ABSTAINS, ERROR, Prediction
 from bloodcells.cli.score.cells import Cell
 from bloodcells.cli.score.origin import InternalTest
 from bloodcells.cli.score.scores import (

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from bloodcells.cli.predict.decisions import BATCH, ERROR, predict_images
-from bloodcells.cli.predict.model import NOTICE, find_model, load_model
+from bloodcells.cli.decisions import BATCH, ERROR, predict_images
+from bloodcells.cli.model import NOTICE, find_model, load_model
 from bloodcells.cli.score.cells import find_cells
 from bloodcells.cli.score.origin import find_origin
 from bloodcells.cli.score.page import ExternalTest, headline, page_values

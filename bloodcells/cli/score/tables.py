@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bloodcells.cli.predict.decisions import Prediction
+from bloodcells.cli.decisions import Prediction
 from bloodcells.cli.score.cells import Cell
 from bloodcells.cli.score.results import Results
 from bloodcells.cli.score.scores import ALL_ERRORS, ERROR_RATE, target_kept

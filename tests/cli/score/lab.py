@@ -11,13 +11,13 @@ import numpy as np
 import torch
 import yaml
 
-from bloodcells.cli.predict.preprocessing import preprocess
+from bloodcells.cli.preprocessing import preprocess
 from bloodcells.core.files import write_csv, write_json
 from bloodcells.core.paths import DatasetPaths
 from bloodcells.inference.predictions import Predictions, write_predictions
 from bloodcells.inference.predictor import Predictor
 from bloodcells.models.normalization import normalize
-from tests.cli.predict.slides import MIDDLE, checkpoint, slide
+from tests.cli.slides import MIDDLE, checkpoint, slide
 from tests.support import project
 
 STAINS = {

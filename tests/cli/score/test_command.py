@@ -8,8 +8,8 @@ import pytest
 
 from bloodcells.cli.main import main
 from bloodcells.cli.score import run
-from tests.cli.predict.slides import PROBABILITIES, checkpoint, names
 from tests.cli.score import lab
+from tests.cli.slides import PROBABILITIES, checkpoint, names
 from tests.support import project, workplace
 
 PAGE = Path("plots/lab/external/tiny")

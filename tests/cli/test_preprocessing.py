@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from bloodcells.cli.predict.preprocessing import Sample, preprocess
+from bloodcells.cli.preprocessing import Sample, preprocess
 from bloodcells.core.errors import InputError
 from bloodcells.core.geometry import Box
 from bloodcells.inference.predictor import Predictor
 from bloodcells.models.checkpoints import Checkpoint
 from bloodcells.models.normalization import MEAN, STD
-from tests.cli.predict.slides import MIDDLE, PLASMA, PURPLE, slide
+from tests.cli.slides import MIDDLE, PLASMA, PURPLE, slide
 
 
 def sample(

@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 from torch import nn
 
-from bloodcells.cli.predict.preprocessing import Sample, preprocess
+from bloodcells.cli.preprocessing import Sample, preprocess
 from bloodcells.core.errors import InputError
 from bloodcells.core.geometry import Box
 from bloodcells.inference.predictor import Predictor

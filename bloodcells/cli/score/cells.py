@@ -11,7 +11,7 @@ from bloodcells.datasets.annotations import WHITE_CELLS
 from bloodcells.datasets.fingerprint import Checksums, hash_files, read_checksums
 from bloodcells.datasets.labels import LabelRow, read_labels, unused_group_columns
 from bloodcells.datasets.layout import all_files
-from bloodcells.datasets.record import AS_FOUND, DROP, RECORDS, Record, normalize_label
+from bloodcells.datasets.record import DROP, RECORDS, Record, normalize_label
 
 SEVERAL = "several labels"
 """The actual class of an image whose row names several: to abstain is right."""
@@ -120,11 +120,8 @@ def _reason(row: LabelRow, path: Path, record: Record) -> str:
     if not row.labels:
         return "no label"
     if len(row.labels) == 1:
-        label = normalize_label(row.labels[0])
-        dropped = {normalize_label(one) for one in record.drop}
-        dropped |= {normalize_label(one) for one, to in record.label_map.items() if to == DROP}
-        kept = () if record.classes == AS_FOUND else record.classes
-        if label in dropped or (kept and label not in map(normalize_label, kept)):
+        dropped = (*record.drop, *(label for label, meaning in record.label_map.items() if meaning == DROP))
+        if normalize_label(row.labels[0]) in map(normalize_label, dropped):
             return f"{row.labels[0]}, which the record drops"
     return "" if path.is_file() else "no image"
 

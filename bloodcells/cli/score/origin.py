@@ -34,10 +34,12 @@ class InternalTest:
     Attributes:
         predictions: of the tested cells, by the networks of all tested folds.
         answered: (n,) whether the prediction reached the threshold that was fitted without the cell's fold.
+        groups: n names of patients, slides or acquisitions; empty if there are none, or if they are not here.
     """
 
     predictions: Predictions
     answered: NDArray[np.bool_]
+    groups: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,9 +104,12 @@ def _of_run(md5: str, dataset: str, model: str, outs: Mapping[str, str]) -> Orig
     try:
         predictions = read_predictions(table)
         answered = _answered(predictions, paths.report / "selective_prediction.csv", model)
+        same = paths.cells.is_file() and _md5(paths.cells) == outs.get(paths.cells.as_posix())
+        groups = {row["image"]: row["group"] for row in read_csv(paths.cells, ("image", "group"))} if same else {}
     except InputError as error:
         return Origin(md5, dataset, model, commits, unknown=str(error))
-    return Origin(md5, dataset, model, commits, InternalTest(predictions, answered))
+    of_cells = tuple(groups.get(image, "") for image in predictions.images)
+    return Origin(md5, dataset, model, commits, InternalTest(predictions, answered, of_cells))
 
 
 def _answered(p: Predictions, table: Path, model: str) -> NDArray[np.bool_]:

@@ -109,6 +109,7 @@ def page_values(test: ExternalTest) -> dict[str, Any]:
         "compared": test.found.images_compared,
         "internal": bool(results.internal),
         "internal_cells": results.internal[ACCURACY].whole if results.internal else 0,
+        "internal_groups": bool(origin.internal and any(origin.internal.groups)),
         "internal_unknown": origin.unknown,
         "score_rows": score_rows(results),
         "scores_alone": [row[:2] for row in score_rows(results)],

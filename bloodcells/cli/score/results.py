@@ -152,7 +152,7 @@ def _tested(pairs: Sequence[tuple[Cell, Prediction]], classes: tuple[str, ...]) 
 def _internal(internal: InternalTest, tested: Outcomes, by: Resampling) -> dict[str, Score]:
     """Return the scores of the model's own test, over the classes that are tested here too."""
     p = internal.predictions
-    own = Outcomes(p.actual, p.predicted, internal.answered, ("",) * len(p.actual), p.classes)
+    own = Outcomes(p.actual, p.predicted, internal.answered, internal.groups, p.classes)
     return scores(own.select(np.isin(p.actual, tested.actual)), by)
 
 

@@ -70,7 +70,7 @@ def run(which: str, dataset: str, output: Path | None = None) -> None:
         write_tables(part, results, found.cells, predictions, classes, test.target)
         page = render("page.md.j2", folder="bloodcells.cli.score", **page_values(test))
         write_text(part / PAGE, page.rstrip("\n") + "\n")
-    print(f"{headline(test)}\n{NOTICE} {folder / PAGE}")
+    print(f"{headline(test)}\n{NOTICE}\n{folder / PAGE}")
 
 
 def _check_replaceable(folder: Path) -> None:

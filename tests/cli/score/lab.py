@@ -69,19 +69,16 @@ def write(
     return source
 
 
-def model(
-    path: Path, folder: Path, *, threshold: float = 0.5, target: float = 0.05, classes: Sequence[str] = CLASSES
-) -> Path:
+def model(path: Path, folder: Path, threshold: float = 0.5) -> Path:
     """Write a predictor that tells the classes by their stain: a random network whose last layer is fitted.
 
     Args:
         path: of the predictor.
         folder: for the smears that it is fitted on.
-        threshold, target: of the predictor.
-        classes: their names, in the order of `STAINS`.
+        threshold: of the predictor.
     """
-    plain = checkpoint(dict.fromkeys(classes, 1 / len(classes)))
-    made = Predictor("tiny", plain, 1.0, 0.0, target, 100, 1, (640, 480), None)
+    plain = checkpoint(dict.fromkeys(CLASSES, 1 / len(CLASSES)))
+    made = Predictor("tiny", plain, 1.0, threshold, 0.05, 100, 1, (640, 480), None)
     paths = write(folder, "fit", [name for name in STAINS for _ in range(6)], seed=1)
     inputs = [preprocess(one, made, 1).model_input for one in sorted((paths / "images").iterdir())]
     shutil.rmtree(folder / "datasets" / "fit")
@@ -99,22 +96,30 @@ def model(
     with torch.no_grad():
         last.weight.copy_(weights)
         last.bias.copy_(-weights @ middle)
-    fitted = replace(plain, state=dict(network.state_dict()))
-    replace(made, checkpoint=fitted, threshold=threshold).save(path)
+    replace(made, checkpoint=replace(plain, state=dict(network.state_dict()))).save(path)
     return path
 
 
-def ran(folder: Path, model: Path, wrong: int, cells: int = 100) -> None:
-    """Leave the files of a run on `rendered` that wrote a model, and whose test had this many wrong answers."""
+def ran(folder: Path, model: Path, wrong: int, cells: int = 100, group: int = 0) -> None:
+    """Leave the files of a run on `rendered` that wrote a model.
+
+    Args:
+        folder: the root of the project.
+        model: the predictor.
+        wrong: how many answers of its test were wrong: those of the first cells.
+        cells: how many were tested.
+        group: how many of these there are in each group; 0 for no groups.
+    """
     paths = DatasetPaths("rendered")
     actual = np.arange(cells) % len(CLASSES)
     likely = np.where(np.arange(cells) < wrong, (actual + 1) % len(CLASSES), actual)
     probabilities = 0.05 + 0.8 * np.eye(len(CLASSES))[likely]
-    tested = Predictions.from_probabilities(
-        [f"{i}.jpg" for i in range(cells)], np.zeros(cells), actual, probabilities, CLASSES
-    )
+    images = [f"{number}.jpg" for number in range(cells)]
+    tested = Predictions.from_probabilities(images, np.zeros(cells), actual, probabilities, CLASSES)
     predictions, predictor = folder / paths.predictions("tiny"), folder / paths.predictor("tiny")
     write_predictions(predictions, tested)
+    groups = [f"P{number // group}" if group else "" for number in range(cells)]
+    write_csv(folder / paths.cells, ("image", "group"), zip(images, groups, strict=True))
     columns = ("model", "part", "fold", "temperature", "threshold", "accepted", "errors")
     rules = [("tiny", "test", 0, 1.0, 0.5, cells, wrong), ("tiny", "test", "all", "", "", cells, wrong)]
     write_csv(folder / paths.report / "selective_prediction.csv", columns, rules)
@@ -123,6 +128,6 @@ def ran(folder: Path, model: Path, wrong: int, cells: int = 100) -> None:
     shutil.copy(model, predictor)
     outs = [
         {"path": path.relative_to(folder).as_posix(), "md5": hashlib.md5(path.read_bytes()).hexdigest()}
-        for path in (predictor, predictions)
+        for path in (predictor, predictions, folder / paths.cells)
     ]
     (folder / "dvc.lock").write_text(yaml.safe_dump({"stages": {"evaluate@tiny": {"outs": outs}}}))

@@ -209,7 +209,7 @@ def test_a_drop_against_the_internal_test_is_told(root: Path, capsys: pytest.Cap
     assert "| worse than internal |" in text(page / "page.md")
     assert "trained on `rendered` by 0123456" in text(page / "page.md")
     printed = capsys.readouterr().out
-    assert "tiny, trained on rendered, on lab:" in printed
+    assert printed.startswith("tiny, trained on rendered, on lab:")
     assert "0.960: worse than internal, by -0.293" in printed
     assert max(map(len, printed.splitlines())) < 80
 
@@ -222,6 +222,19 @@ def test_the_internal_figures_are_those_of_the_classes_that_both_data_sets_have(
     assert float(rows["accuracy"]["internal"]) == 0.96
     assert "75 cells of the classes that both data sets have" in text()
     assert rows["accuracy"]["verdict"] == "no difference shown"
+
+
+def test_groups_of_the_internal_test_are_resampled_too(root: Path) -> None:
+    widths = []
+    lab.write(root, "lab", BALANCED, [f"Q{number // 6}" for number in range(len(BALANCED))])
+    for group in (0, 10):
+        shutil.rmtree("artifacts", ignore_errors=True)
+        lab.ran(root, Path("tiny.ckpt"), wrong=10, group=group)
+        main(["score", "tiny.ckpt", "lab", "--output", str(PAGE)])
+        assert ("the internal ones treat cells as independent" in text()) is (group == 0)
+        accuracy = workplace.table(PAGE / "scores.csv")[0]
+        widths.append(float(accuracy["internal_high"]) - float(accuracy["internal_low"]))
+    assert widths[1] > 2 * widths[0]
 
 
 def test_figures_of_another_run_are_not_those_of_the_model(root: Path) -> None:

@@ -44,7 +44,8 @@ def test_a_drop_is_worse_only_if_its_interval_excludes_0_and_more_errors_are_wor
 
 
 @pytest.mark.parametrize(
-    ("errors", "answers", "kept"), [(0, 100, "kept"), (20, 100, "not kept"), (3, 100, "can't tell")]
+    ("errors", "answers", "kept"),
+    [(0, 100, "kept"), (20, 100, "not kept"), (3, 100, "can't tell"), (7, 100, "can't tell")],
 )
 def test_a_target_is_kept_only_if_the_interval_shows_it(errors: int, answers: int, kept: str) -> None:
     assert target_kept(score(errors, answers), 0.05) == kept

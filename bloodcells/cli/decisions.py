@@ -62,6 +62,7 @@ def predict_images(
     network: nn.Module,
     *,
     cells: Iterable[Box | None] = repeat(None),
+    range: tuple[float, float] | None = None,
     thumbnail: int = 1,
     batch: int = BATCH,
 ) -> Iterator[list[Prediction]]:
@@ -75,6 +76,7 @@ def predict_images(
         predictor: the input of the network, and how to interpret its probabilities.
         network: of the predictor's checkpoint, in evaluation mode, on any device.
         cells: for each image the box of its white cell, or None to search for it.
+        range: the values of 16-bit images that become 0 and 255.
         thumbnail: longer side of the thumbnails that are kept, in pixels.
         batch: images at a time.
     """
@@ -82,7 +84,7 @@ def predict_images(
     def read(item: tuple[Path, Box | None]) -> Sample | InputError:
         path, cell = item
         try:
-            return preprocess(path, predictor, thumbnail, cell)
+            return preprocess(path, predictor, thumbnail, cell, range)
         except InputError as error:
             return InputError(str(error).removeprefix(f"{path} "))
 

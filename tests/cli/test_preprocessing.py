@@ -19,9 +19,11 @@ def sample(
     thumbnail: int = 160,
     image_size: tuple[int, int] | None = (640, 480),
     min_stain: float | None = None,
+    cell: Box | None = None,
 ) -> Sample:
     checkpoint = Checkpoint("none", ("a", "b"), kind, 256, 64, MEAN, STD, 1, {})
-    return preprocess(path, Predictor("none", checkpoint, 1.0, 0.5, 0.05, 100, 1, image_size, min_stain), thumbnail)
+    predictor = Predictor("none", checkpoint, 1.0, 0.5, 0.05, 100, 1, image_size, min_stain)
+    return preprocess(path, predictor, thumbnail, cell)
 
 
 def test_the_crop_is_measured_in_pixels_of_the_image_and_scaled_to_the_input(tmp_path: Path) -> None:
@@ -43,6 +45,23 @@ def test_the_full_image_is_the_input_of_a_network_trained_on_full_images(tmp_pat
     assert model_input.box == Box(0, 0, 640, 480)
     assert tuple(model_input.pixels[32, 32]) == PURPLE
     assert np.allclose(model_input.pixels[0], PLASMA, atol=1)
+
+
+def test_a_cell_in_a_box_is_not_searched_for_and_others_do_not_count(tmp_path: Path) -> None:
+    path = slide(tmp_path / "a.png", (180, 240), (460, 240), stain=PURPLE)
+    assert any("several cells" in reason for reason in sample(path).reasons)
+    one = sample(path, cell=Box(410, 190, 510, 290))
+    assert one.reasons == ()
+    assert one.model_input is not None
+    assert one.model_input.box == Box(332, 112, 588, 368)
+
+
+def test_a_cell_in_a_box_is_checked_for_its_stain_and_for_the_edge(tmp_path: Path) -> None:
+    path = slide(tmp_path / "a.png", (600, 240))
+    assert sample(path, cell=Box(540, 180, 640, 300)).reasons == ("the cell is cut off by the edge of the image",)
+    assert sample(path, cell=Box(540, 180, 639, 300)).reasons == ()
+    (reason,) = sample(path, cell=Box(150, 150, 200, 200)).reasons
+    assert reason.startswith("no white cell")
 
 
 def test_a_blank_image_gives_no_input(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """One run of the command: predict every labeled cell, and write the page and its tables."""
 
+from collections import Counter
 from pathlib import Path
 
 from tqdm import tqdm
@@ -54,10 +55,16 @@ def run(which: str, dataset: str, output: Path | None = None) -> None:
     found = find_cells(dataset, record, classes, origin.dataset)
     folder = output or DatasetPaths(dataset).plots / "external" / origin.label
     _check_replaceable(folder)
+    shared = [path for path, count in Counter(cell.path for cell in found.cells).items() if count > 1]
+    if shared and predictor.checkpoint.input == "full":
+        raise InputError(
+            f"{shared[0]} shows several cells, but {origin.model} looks at whole images: name a model that was trained "
+            "with image.input: crop"
+        )
     predictions = []
     with tqdm(total=len(found.cells), unit="cell", disable=None if len(found.cells) > BATCH else True) as bar:
         paths, boxes = (cell.path for cell in found.cells), (cell.row.box for cell in found.cells)
-        for batch in predict_images(paths, predictor, model.network(), cells=boxes):
+        for batch in predict_images(paths, predictor, model.network(), cells=boxes, range=record.images.range):
             predictions += batch
             bar.update(len(batch))
     readable = [one for cell, one in zip(found.cells, predictions, strict=True) if cell.known and one.verdict != ERROR]

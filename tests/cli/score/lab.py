@@ -35,6 +35,8 @@ RECORD = {
     "classes": [*CLASSES],
 }
 RESAMPLES = 200
+FITTED = 12
+"""Smears of each class that the model is fitted on."""
 
 
 def root(folder: Path) -> Path:
@@ -69,20 +71,27 @@ def write(
     return source
 
 
-def model(path: Path, folder: Path, threshold: float = 0.5) -> Path:
+def model(path: Path, threshold: float = 0.5) -> Path:
     """Write a predictor that tells the classes by their stain: a random network whose last layer is fitted.
 
     Args:
         path: of the predictor.
-        folder: for the smears that it is fitted on.
         threshold: of the predictor.
     """
     plain = checkpoint(dict.fromkeys(CLASSES, 1 / len(CLASSES)))
     made = Predictor("tiny", plain, 1.0, threshold, 0.05, 100, 1, (640, 480), None)
-    paths = write(folder, "fit", [name for name in STAINS for _ in range(6)], seed=1)
-    inputs = [preprocess(one, made, 1).model_input for one in sorted((paths / "images").iterdir())]
-    shutil.rmtree(folder / "datasets" / "fit")
-    pixels = torch.from_numpy(np.stack([one.pixels for one in inputs if one])).permute(0, 3, 1, 2)
+    random = np.random.default_rng(1)
+    inputs, wanted = [], []
+    for number, stain in enumerate(STAINS.values()):
+        for _ in range(FITTED):
+            x, y = (MIDDLE + random.integers(-12, 13, 2)).tolist()
+            red, green, blue = (stain + random.integers(-6, 7, 3)).tolist()
+            found = preprocess(slide(path.with_suffix(".png"), (x, y), stain=(red, green, blue)), made, 1).model_input
+            assert found
+            inputs.append(found.pixels)
+            wanted.append(8 * np.eye(len(STAINS))[number] - 2)
+    path.with_suffix(".png").unlink()
+    pixels = torch.from_numpy(np.stack(inputs)).permute(0, 3, 1, 2)
     network = plain.network()
     *_, last = (module for module in network.modules() if isinstance(module, torch.nn.Linear))
     seen: list[torch.Tensor] = []
@@ -91,8 +100,8 @@ def model(path: Path, folder: Path, threshold: float = 0.5) -> Path:
         network(normalize(pixels, plain.mean, plain.std))
     hook.remove()
     middle, scale = seen[0].mean(dim=0), seen[0].std()  # tiny: the network is untrained
-    wanted = torch.eye(len(STAINS)).repeat_interleave(6, dim=0) * 8
-    weights = torch.linalg.lstsq((seen[0] - middle) / scale, wanted - 2, driver="gelsd").solution.T / scale
+    aim = torch.tensor(np.array(wanted), dtype=torch.float32)
+    weights = torch.linalg.lstsq((seen[0] - middle) / scale, aim, rcond=1e-3, driver="gelsd").solution.T / scale
     with torch.no_grad():
         last.weight.copy_(weights)
         last.bias.copy_(-weights @ middle)

@@ -5,11 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
+from PIL import Image, ImageDraw
 
 from bloodcells.cli.main import main
 from bloodcells.cli.score import run
 from tests.cli.score import lab
-from tests.cli.slides import PROBABILITIES, checkpoint, names
+from tests.cli.slides import PROBABILITIES, checkpoint, names, predictor, slide
+from tests.datasets.test_boxes import voc
+from tests.imaging.test_loading import png
 from tests.support import project, workplace
 
 PAGE = Path("plots/lab/external/tiny")
@@ -20,7 +24,7 @@ BALANCED = [*lab.CLASSES] * 15
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that is right in nearly every cell of the drawn smears."""
     folder = tmp_path_factory.mktemp("trained")
-    return lab.model(folder / "tiny.ckpt", folder)
+    return lab.model(folder / "tiny.ckpt")
 
 
 @pytest.fixture
@@ -70,7 +74,7 @@ def test_shuffled_labels_are_told_as_chance_and_as_a_target_that_is_not_kept(
 
 
 def test_every_cell_gets_what_predict_says_of_its_image(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    lab.model(Path("tiny.ckpt"), root, threshold=0.999)  # about as many above as below
+    lab.model(Path("tiny.ckpt"), threshold=0.999)  # about as many above as below
     lab.write(root, "lab", [*BALANCED[:16], "two:neutrophil"])
     score()
     capsys.readouterr()
@@ -171,6 +175,43 @@ def test_the_synthetic_smears_of_another_generator_seed_can_be_tested(root: Path
     page = text(Path("out/page.md"))
     assert "| basophil, which the record drops |" in page
     assert "| no image |" in page
+
+
+def two_in_boxes(root: Path) -> None:
+    """Write smears with two white cells each: a neutrophil on the left, a monocyte on the right."""
+    folder = root / "datasets" / "lab" / "source"
+    for number in range(3):
+        path = slide(folder / f"{number}.png", (170, 240), stain=lab.STAINS["neutrophil"])
+        with Image.open(path) as image:
+            ImageDraw.Draw(image).circle((470, 240), 50, fill=lab.STAINS["monocyte"])
+            image.save(path)
+        cells = (("neutrophil", 121, 191, 220, 290), ("monocyte", 421, 191, 520, 290))
+        path.with_suffix(".xml").write_text(voc(*cells, filename=path.name))
+    record = {**lab.RECORD, "images": {"folder": "."}, "labels": {"boxes": "voc"}}
+    (root / "datasets" / "lab" / "record.yaml").write_text(yaml.safe_dump(record))
+
+
+def test_each_box_is_a_cell(root: Path) -> None:
+    two_in_boxes(root)
+    found = score()
+    assert counts(found["sensitivity: neutrophil"]) == counts(found["sensitivity: monocyte"]) == (3, 3)
+    assert counts(found["coverage"]) == (6, 6)
+    rows = workplace.table(PAGE / "predictions.csv")
+    assert [row["image"] for row in rows[:2]] == ["0.png#120-190-220-290", "0.png#420-190-520-290"]
+
+
+def test_a_model_of_whole_images_can_t_tell_cells_of_one_image(root: Path) -> None:
+    predictor(Path("tiny.ckpt"), kind="full")
+    two_in_boxes(root)
+    assert "0.png shows several cells, but tiny looks at whole images" in error()
+
+
+def test_deep_images_are_scaled_as_their_record_says(root: Path) -> None:
+    path = lab.write(root, "lab", ["neutrophil"], images={"folder": "images", "range": [0, 255]}) / "images" / "000.png"
+    with Image.open(path) as image:
+        pixels = np.asarray(image).astype(">u2").tobytes()
+    png(path, 640, 480, bits=16, channels=3, pixels=pixels)
+    assert counts(score()["accuracy"]) == (1, 1)
 
 
 # ---- groups

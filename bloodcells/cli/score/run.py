@@ -6,6 +6,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from bloodcells.cli.decisions import BATCH, ERROR, predict_images
+from bloodcells.cli.external_tests import FOLDER, SCORES
 from bloodcells.cli.model import NOTICE, find_model, load_model
 from bloodcells.cli.score.cells import find_cells
 from bloodcells.cli.score.origin import find_origin
@@ -22,7 +23,7 @@ from bloodcells.evaluation.parameters import CompareParameters
 from bloodcells.reporting.pages import render
 
 PAGE = "page.md"
-FILES = {PAGE, "scores.csv", "predictions.csv", "reliability.csv"}
+FILES = {PAGE, SCORES, "predictions.csv", "reliability.csv"}
 
 
 class Parameters(StageParameters):
@@ -53,7 +54,7 @@ def run(which: str, dataset: str, output: Path | None = None) -> None:
     predictor = model.predictor
     classes = predictor.checkpoint.classes
     found = find_cells(dataset, record, classes, origin.dataset)
-    folder = output or DatasetPaths(dataset).plots / "external" / origin.label
+    folder = output or DatasetPaths(dataset).plots / FOLDER / origin.label
     _check_replaceable(folder)
     shared = [path for path, count in Counter(cell.path for cell in found.cells).items() if count > 1]
     if shared and predictor.checkpoint.input == "full":

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bloodcells.cli.decisions import Prediction
+from bloodcells.cli.external_tests import SCORES
 from bloodcells.cli.score.cells import Cell
 from bloodcells.cli.score.results import Results
 from bloodcells.cli.score.scores import ALL_ERRORS, ERROR_RATE, target_kept
@@ -33,7 +34,7 @@ def write_tables(
         classes: of the model.
         target: the target error rate; None if the model has none.
     """
-    write_table(folder / "scores.csv", score_table(results, target))
+    write_table(folder / SCORES, score_table(results, target))
     write_table(folder / "reliability.csv", reliability_table(results))
     write_csv(
         folder / "predictions.csv",

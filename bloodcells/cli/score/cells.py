@@ -8,8 +8,9 @@ from pathlib import Path
 from bloodcells.core.errors import InputError
 from bloodcells.core.paths import DatasetPaths
 from bloodcells.datasets.annotations import WHITE_CELLS
+from bloodcells.datasets.corrections import UNSURE, correct_labels
 from bloodcells.datasets.fingerprint import Checksums, hash_files, read_checksums
-from bloodcells.datasets.labels import LabelRow, read_labels, unused_group_columns
+from bloodcells.datasets.labels import LabelRow, read_labels, resolve_classes, unused_group_columns
 from bloodcells.datasets.layout import all_files
 from bloodcells.datasets.record import DROP, RECORDS, Record, normalize_label
 
@@ -44,6 +45,7 @@ class LabeledCells:
         fingerprint: of the raw data, as DVC computes it.
         images_compared: whether the images of the data set that the model was trained on are known here, so that equal
             ones are among `left_out`.
+        corrected: number of labels that the record's corrections change.
         unused_groups: columns of the label table that look like groups, and that the record does not name.
     """
 
@@ -51,6 +53,7 @@ class LabeledCells:
     left_out: Counter[str]
     fingerprint: str
     images_compared: bool
+    corrected: int
     unused_groups: tuple[str, ...]
 
 
@@ -68,7 +71,12 @@ def find_cells(name: str, record: Record, classes: Sequence[str], trained_on: st
         InputError: the data are missing, or no cell can be tested.
     """
     raw = _raw(name, record)
-    rows = read_labels(record, raw)
+    labeled = read_labels(record, raw)
+    rows, changes = (
+        correct_labels(labeled, record, RECORDS / name, resolve_classes(record, labeled))
+        if record.corrections
+        else (labeled, [])
+    )
     images = record.images_folder(raw)
     # As the stage `download` does, which adds the boxes itself.
     hashed = hash_files({name: path for name, path in all_files(raw).items() if name != WHITE_CELLS})
@@ -93,8 +101,9 @@ def find_cells(name: str, record: Record, classes: Sequence[str], trained_on: st
             f"{name} has no cell of a class that the model knows ({', '.join(classes)}): it has {found}"
             f"{f' ({why})' if why else ''}; rename classes with label_map in {RECORDS / name / 'record.yaml'}"
         )
+    corrected = sum(one.new != UNSURE for one in changes)
     unused = tuple(unused_group_columns(record, raw))
-    return LabeledCells(tuple(cells), left_out, hashed.fingerprint(), trained is not None, unused)
+    return LabeledCells(tuple(cells), left_out, hashed.fingerprint(), trained is not None, corrected, unused)
 
 
 def _raw(name: str, record: Record) -> Path:
@@ -121,6 +130,8 @@ def _reason(row: LabelRow, path: Path, record: Record) -> str:
         return "no label"
     if len(row.labels) == 1:
         dropped = (*record.drop, *(label for label, meaning in record.label_map.items() if meaning == DROP))
+        if row.labels[0] == DROP:
+            return "a correction drops it"
         if normalize_label(row.labels[0]) in map(normalize_label, dropped):
             return f"{row.labels[0]}, which the record drops"
     return "" if path.is_file() else "no image"

@@ -97,6 +97,7 @@ def page_values(test: ExternalTest) -> dict[str, Any]:
         "cells": sum(map(test.count, present)),
         "groups": results.groups,
         "few_groups": 0 < results.groups < FEW_GROUPS,
+        "corrected": test.found.corrected,
         "unused_groups": test.found.unused_groups,
         "class_rows": [(name, str(test.count(name))) for name in present]
         + [(f"{name} (unknown to the model)", str(one.answered.whole)) for name, one in results.unknown.items()],

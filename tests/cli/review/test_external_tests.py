@@ -34,7 +34,7 @@ def review(trees: tuple[Path, Path]) -> Review:
     base = Revision("main", "0" * 40)
     locks = [LockStatus("dvc.lock", "rendered"), LockStatus("locks/bccd/dvc.lock", "bccd")]
     return Review(
-        base, base, compare(before, after, 100, 1), {}, (), (), locks, external=external_changes(before, after)
+        base, base, compare(before, after, 100, 1), {}, {}, (), locks, external=external_changes(before, after)
     )
 
 

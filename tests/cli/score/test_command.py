@@ -10,6 +10,8 @@ from PIL import Image, ImageDraw
 
 from bloodcells.cli.main import main
 from bloodcells.cli.score import run
+from bloodcells.core.files import write_csv
+from bloodcells.datasets.corrections import COLUMNS
 from tests.cli.score import lab
 from tests.cli.slides import PROBABILITIES, checkpoint, names, predictor, slide
 from tests.datasets.test_boxes import voc
@@ -145,6 +147,15 @@ def test_rows_that_can_t_be_tested_are_told(root: Path) -> None:
     assert [row["image"] for row in workplace.table(PAGE / "predictions.csv") if row["verdict"] == "error"] == [
         "060.png"
     ]
+
+
+def test_corrections_of_the_labels_are_applied(root: Path) -> None:
+    lab.write(root, "lab", ["neutrophil:monocyte", *BALANCED], corrections=["corrections/ab.csv"])
+    rows = [("000.png", "monocyte", "neutrophil", "AB", "", ""), ("001.png", "eosinophil", "drop", "AB", "", "")]
+    write_csv(Path("datasets/lab/corrections/ab.csv"), COLUMNS, rows)
+    assert counts(score()["accuracy"]) == (60, 60)
+    assert "| a correction drops it | 1 |" in text()
+    assert "Labels that the record's corrections change: 2." in text()
 
 
 def test_a_plain_checkpoint_has_no_target(root: Path) -> None:

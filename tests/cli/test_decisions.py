@@ -76,7 +76,7 @@ def test_unreadable_files_become_errors_and_the_order_is_kept(tmp_path: Path) ->
     beginnings = (
         "is empty: fetch",
         "is broken (",
-        "is grayscale",
+        "has more than 8 bits",
         "is CMYK",
         "is missing",
         "can't be read: Is a",

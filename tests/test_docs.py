@@ -18,6 +18,7 @@ import yaml
 from PIL import Image
 
 from bloodcells.core.parameters import read_parameters
+from bloodcells.datasets.synthetic.generate import generate
 from docs import results
 from stages.check_parameters import Parameters
 from tests.stages.prepared import prepare
@@ -138,6 +139,8 @@ def _laboratories(room: Path) -> None:
     """Write the folders of the page about one's own data."""
     laboratory.second_laboratory(room / "second-lab", images=60)
     laboratory.second_laboratory(room / "new-cells", images=20, seed=4, first=501)
+    (room / "hospital").mkdir()
+    generate(room / "hospital", images=30, seed=4, progress=False, processes=1)
     for part in ("TRAIN", "TEST"):
         for name in ("healthy", "blast"):
             laboratory.photographs(room / "two-classes" / part / name, [f"{part}-{name}-{i}.png" for i in range(6)])

@@ -15,6 +15,7 @@ COMMANDS = {
     "predict": "classify the white blood cell in each image; not for diagnosis",
     "relabel": "write an offline page in which an expert corrects doubtful labels",
     "review": "compare two revisions and write a page for the reviewer",
+    "score": "test a trained model on another data set",
     "use": "choose a data set, with the parameters and the lock file that belong to it",
 }
 """The commands and their help.

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import nn
 
-from bloodcells.cli.predict.decisions import ABSTAINS, Prediction
+from bloodcells.cli.decisions import ABSTAINS, Prediction
+from bloodcells.cli.model import NOTICE, Model
 from bloodcells.cli.predict.images import ImageFile
-from bloodcells.cli.predict.model import NOTICE, Model
-from bloodcells.cli.predict.preprocessing import Sample
+from bloodcells.cli.preprocessing import Sample
 from bloodcells.core.geometry import Box
 from bloodcells.evaluation.grad_cam import grad_cam
 from bloodcells.models.normalization import normalize

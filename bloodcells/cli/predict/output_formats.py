@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from bloodcells.cli.predict.decisions import ABSTAINS, Prediction
+from bloodcells.cli.decisions import ABSTAINS, Prediction
 
 _BOX = ("left", "top", "right", "bottom")
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from bloodcells.cli.predict.decisions import ABSTAINS, BATCH, ERROR, predict_images
+from bloodcells.cli.decisions import ABSTAINS, BATCH, ERROR, predict_images
+from bloodcells.cli.model import NOTICE, Model, find_model, load_model
 from bloodcells.cli.predict.explanation_figure import PANEL, write_explanations
 from bloodcells.cli.predict.images import ImageFile
-from bloodcells.cli.predict.model import NOTICE, Model, find_model, load_model
 from bloodcells.cli.predict.output_formats import FORMATS
 
 

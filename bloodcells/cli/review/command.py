@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from bloodcells.cli.arguments import file_to_write
 from bloodcells.cli.git import changed_lines, lay_out, merge_base, repository, revision, working_tree
 from bloodcells.cli.review.changes import code_changes, parameter_changes, pin_changes
-from bloodcells.cli.review.findings import REASONS, Review, compare, failures
+from bloodcells.cli.review.findings import REASONS, Review, compare, external_changes, failures
 from bloodcells.cli.review.lock_status import lock_status
 from bloodcells.cli.review.markdown_page import comment, markdown
 from bloodcells.cli.review.parameters import ReviewParameters
@@ -97,7 +97,9 @@ def main(arguments: argparse.Namespace) -> None:
             code = code_changes(changed_lines(*trees), after.stages)
         parameters = parameter_changes(before.params, after.params)
         review = Review(base, head, datasets, parameters, pin_changes(before.pins, after.pins), code, locks.result())
-    review = replace(review, failures=failures(review, least, arguments.fail_if))
+    review = replace(
+        review, failures=failures(review, least, arguments.fail_if), external=external_changes(before, after)
+    )
     if arguments.pictures:
         from bloodcells.cli.review.pictures import draw  # noqa: PLC0415 (only if requested)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bloodcells.cli.external_tests import ExternalScores
 from bloodcells.cli.git import Revision
 from bloodcells.cli.review.changes import (
     Change,
@@ -67,6 +68,15 @@ class DatasetReview:
 
 
 @dataclass(frozen=True)
+class ExternalChange:
+    """An external test that differs: its folder, and its result at the base and at the head if there is one."""
+
+    folder: str
+    before: ExternalScores | None
+    after: ExternalScores | None
+
+
+@dataclass(frozen=True)
 class Review:
     """Findings about a change.
 
@@ -78,6 +88,7 @@ class Review:
         code: code files that differ.
         locks: how the lock files relate to the head.
         failures: why the check fails; empty if it passes.
+        external: the external tests that differ.
     """
 
     base: Revision
@@ -88,6 +99,7 @@ class Review:
     code: Sequence[CodeChange]
     locks: Sequence[LockStatus]
     failures: Sequence[str] = ()
+    external: Sequence[ExternalChange] = ()
 
     @property
     def without_lock(self) -> list[str]:
@@ -106,6 +118,15 @@ def compare(base: Snapshot, head: Snapshot, resamples: int, seed: int) -> list[D
     """
     names = sorted(base.results.keys() | head.results.keys())
     return [_dataset(name, base.of(name), head.of(name), head.models, resamples, seed) for name in names]
+
+
+def external_changes(base: Snapshot, head: Snapshot) -> list[ExternalChange]:
+    """Return the external tests that differ."""
+    return [
+        ExternalChange(folder, base.external.get(folder), head.external.get(folder))
+        for folder in sorted(base.external.keys() | head.external.keys())
+        if base.external.get(folder) != head.external.get(folder)
+    ]
 
 
 def _dataset(

@@ -1,12 +1,14 @@
 """The review as GitHub's Markdown, which also reads well in a terminal."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from bloodcells.cli.external_tests import ExternalScores
 from bloodcells.cli.git import Revision
 from bloodcells.cli.review.changes import ABSENT, WHOLE, Change, CodeChange, DataChange
 from bloodcells.cli.review.escape import code, counted, figure, folded, named, plain, points, probability, value
-from bloodcells.cli.review.findings import DatasetReview, Review
+from bloodcells.cli.review.findings import DatasetReview, ExternalChange, Review
 from bloodcells.cli.review.lock_status import LockStatus, Stale
 from bloodcells.cli.review.snapshot import LabelChange
 from bloodcells.cli.review.summary import summary
@@ -17,6 +19,7 @@ from bloodcells.reporting.markdown import interval, item, join, paragraph, table
 
 _FEW = 12  # rows of a table that are shown; with more, it is collapsed
 _MOST = 50  # images named together, and rows of a table at most
+_EXTERNAL = ("accuracy", "mean sensitivity", "coverage", "error rate of answers")
 _COMMENT = 60_000  # bytes: GitHub allows 65,536 characters, and the workflow adds a few
 
 
@@ -27,6 +30,7 @@ def markdown(review: Review) -> str:
         "Parameters": (_parameters(review.parameters), "No change."),
         "Data": (_data(review), "No change."),
         "Metrics": (_metrics(review.datasets), "No change."),
+        "External tests": (_external(review.external), ""),
         "Code": (_code(review.code), "No change."),
         "Do the committed results belong to this code?": (
             _locks(review.locks, review.without_lock),
@@ -40,7 +44,8 @@ def markdown(review: Review) -> str:
         "\n".join(map(item, summary(review))),
     ]
     for title, (content, otherwise) in sections.items():
-        blocks += [f"## {title}", *(content or [otherwise])]
+        if content or otherwise:
+            blocks += [f"## {title}", *(content or [otherwise])]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -277,6 +282,23 @@ def _delta(before: Any, after: Any) -> str:
     if ABSENT in (before, after):
         return ""
     return f"{after - before:+.4f}".replace("-", "−")
+
+
+def _external(changes: Sequence[ExternalChange]) -> list[str]:
+    rows = []
+    for one in changes:
+        for number, score in enumerate(_EXTERNAL):
+            both = [_external_score(side, score) for side in (one.before, one.after)]
+            rows.append([code(one.folder) if not number else "", score, *both])
+    return [table(["test", "score", "base", "head"], rows, names=2)] if rows else []
+
+
+def _external_score(test: ExternalScores | None, score: str) -> str:
+    """Return a score with its interval, and whether the target error rate is kept."""
+    if test is None or score not in test.scores:
+        return "none" if test is None else "unknown"
+    kept = f", target: {plain(test.kept[score])}" if score in test.kept else ""
+    return ("none" if math.isnan(test.scores[score][0]) else interval(*test.scores[score])) + kept
 
 
 def _code(changes: Sequence[CodeChange]) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from bloodcells.cli.external_tests import FOLDER, ExternalScores, read_external_tests
 from bloodcells.core.errors import InputError
 from bloodcells.core.files import read_csv
 from bloodcells.core.parameters import read_yaml
@@ -71,7 +72,7 @@ class Results:
         checks: of the last run.
         trained: by model and test fold, the training of the network.
         unreadable: by path, why a file can't be read; it is then left out above.
-        files: the hash of every file under the data set's metrics and plots, by its path.
+        files: the hash of every file under the data set's metrics and plots, by its path; without external tests.
     """
 
     metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -96,12 +97,14 @@ class Snapshot:
         pins: of the data sets, by the path of the `.dvc` file.
         results: by data set.
         stages: for each stage of `dvc.yaml` the paths that it depends on.
+        external: the external tests, by their folder.
     """
 
     params: Mapping[str, Mapping[str, Any]]
     pins: Mapping[str, Pin]
     results: Mapping[str, Results]
     stages: Mapping[str, tuple[str, ...]]
+    external: Mapping[str, ExternalScores] = field(default_factory=dict)
 
     @property
     def models(self) -> list[str]:
@@ -121,7 +124,8 @@ def read_snapshot(tree: Path, name: str) -> Snapshot:
         InputError: a file is malformed; the message names it and the revision.
     """
     try:
-        folders = {path.name for parent in ("metrics", "plots") for path in (tree / parent).glob("*") if path.is_dir()}
+        parts = [*tree.glob("metrics/*/*"), *(path for path in tree.glob("plots/*/*") if path.name != FOLDER)]
+        folders = {path.parent.name for path in parts}
         files = [tree / "params.yaml", *sorted(tree.glob("locks/*/params.yaml"))]
         pinned = [tree / "data.dvc", *sorted(tree.glob("datasets/*/source.dvc"))]
         return Snapshot(
@@ -129,6 +133,7 @@ def read_snapshot(tree: Path, name: str) -> Snapshot:
             {str(path.relative_to(tree)): pin for path in pinned if (pin := _pin(path))},
             {folder: _of_models(_results(tree, folder, name), _models(tree, folder)) for folder in sorted(folders)},
             _stages(_yaml(tree / "dvc.yaml")),
+            read_external_tests(tree),
         )
     except InputError as error:
         raise InputError(f"{_message(error, tree, name)}: correct it in that revision") from None
@@ -180,7 +185,12 @@ def _results(tree: Path, dataset: str, name: str) -> Results:
         plots / "provenance", "*.json", _trained
     )
     groups = found(plots / "report", "groups.csv", lambda path: read_csv(path, ("image", "group"))).get("groups", ())
-    files = sorted(path for folder in (metrics, plots) for path in folder.rglob("*") if path.is_file())
+    files = sorted(
+        path
+        for folder in (metrics, plots)
+        for path in folder.rglob("*")
+        if path.is_file() and path.relative_to(folder).parts[0] != FOLDER
+    )
     return Results(
         values,
         predicted,

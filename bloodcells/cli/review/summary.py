@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from bloodcells.cli.review.changes import ABSENT, WHOLE, Change, CodeChange, DataChange
 from bloodcells.cli.review.escape import code, counted, named, plain, points, value
-from bloodcells.cli.review.findings import DatasetReview, Review
+from bloodcells.cli.review.findings import DatasetReview, ExternalChange, Review
 from bloodcells.cli.review.lock_status import LockStatus
 from bloodcells.cli.review.verdicts import SIGNS, Judgment, Verdict
 from bloodcells.reporting.markdown import join
@@ -20,6 +20,8 @@ def summary(review: Review) -> list[str]:
         lines = ["There are no committed results under `metrics/`."]
     what = [*_parameters(review.parameters), *_data(review), *_code(review.code)]
     lines.append(f"**Changed**: {'; '.join(what) or 'no parameter, no data, no code'}.")
+    if review.external:
+        lines.append(f"**External tests**: {_external(review.external)}.")
     lines += [_retrained(one) for one in review.datasets if one.retraining.networks]
     lines += _locks(review.locks, review.without_lock)
     for one in review.datasets:
@@ -29,6 +31,15 @@ def summary(review: Review) -> list[str]:
         if failed:
             lines.append(f"**Checks**: {failed} of {len(one.checks)} failed on {plain(one.name)}.")
     return lines + [f"**Fails**: {plain(why)}." for why in review.failures]
+
+
+def _external(changes: Sequence[ExternalChange]) -> str:
+    counts = {
+        "new": sum(one.before is None for one in changes),
+        "removed": sum(one.after is None for one in changes),
+        "changed": sum(one.before is not None and one.after is not None for one in changes),
+    }
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
 
 
 def _retrained(one: DatasetReview) -> str:

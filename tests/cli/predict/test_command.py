@@ -11,7 +11,7 @@ from PIL import Image
 
 from bloodcells.cli.main import main
 from bloodcells.cli.predict import run
-from tests.cli.predict.slides import MIDDLE, PROBABILITIES, checkpoint, names, predictor, slide
+from tests.cli.slides import MIDDLE, PROBABILITIES, checkpoint, names, predictor, slide
 
 ROOT = Path(__file__).parents[3]
 

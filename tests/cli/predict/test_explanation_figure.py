@@ -5,12 +5,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
-from bloodcells.cli.predict.decisions import predict_images
+from bloodcells.cli.decisions import predict_images
+from bloodcells.cli.model import load_model
 from bloodcells.cli.predict.explanation_figure import PANEL, write_explanations
 from bloodcells.cli.predict.images import ImageFile
-from bloodcells.cli.predict.model import load_model
 from bloodcells.visualization.style import INK, class_colors
-from tests.cli.predict.slides import PROBABILITIES, predictor, slide
+from tests.cli.slides import PROBABILITIES, predictor, slide
 
 AT = (150, 120)
 

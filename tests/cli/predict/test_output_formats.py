@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bloodcells.cli.predict.decisions import Prediction
+from bloodcells.cli.decisions import Prediction
 from bloodcells.cli.predict.output_formats import FORMATS
-from bloodcells.cli.predict.preprocessing import ModelInput, Sample
+from bloodcells.cli.preprocessing import ModelInput, Sample
 from bloodcells.core.geometry import Box
 
 PROBABILITIES = {"monocyte": 0.125, "neutrophil": 0.875}

@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from bloodcells.cli.predict.model import find_model, load_model
+from bloodcells.cli.model import find_model, load_model
 from bloodcells.core.errors import InputError
 from bloodcells.core.files import write_json
 from bloodcells.models.weights import read_weights, write_weights
-from tests.cli.predict.slides import PROBABILITIES, checkpoint, predictor
+from tests.cli.slides import PROBABILITIES, checkpoint, predictor
 from tests.support import project
 
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bloodcells.cli.predict.decisions import Prediction, predict_images
-from bloodcells.cli.predict.model import load_model
-from tests.cli.predict.slides import MIDDLE, PROBABILITIES, predictor, slide
+from bloodcells.cli.decisions import Prediction, predict_images
+from bloodcells.cli.model import load_model
+from tests.cli.slides import MIDDLE, PROBABILITIES, predictor, slide
 from tests.imaging.test_loading import png
 
 

@@ -4,16 +4,17 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, field, replace
+from itertools import islice, repeat
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 from torch import nn
 
-from bloodcells.cli.predict.preprocessing import Sample, preprocess
+from bloodcells.cli.preprocessing import Sample, preprocess
 from bloodcells.core.errors import InputError
+from bloodcells.core.geometry import Box
 from bloodcells.inference.predictor import Predictor
 from bloodcells.inference.probabilities import predict
 from bloodcells.inference.temperature import temperature_scaled
@@ -39,6 +40,7 @@ class Prediction:
         likeliest: the most probable class; empty if the network got no input.
         probabilities: of each class; empty if the network got no input.
         sample: the preprocessed image; None if it can't be read.
+        raw: the probabilities before temperature scaling; empty if the network got no input.
     """
 
     verdict: str
@@ -46,6 +48,7 @@ class Prediction:
     likeliest: str
     probabilities: dict[str, float]
     sample: Sample | None
+    raw: dict[str, float] = field(default_factory=dict)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -54,7 +57,14 @@ class Prediction:
 
 
 def predict_images(
-    paths: Iterable[Path], predictor: Predictor, network: nn.Module, *, thumbnail: int = 1, batch: int = BATCH
+    paths: Iterable[Path],
+    predictor: Predictor,
+    network: nn.Module,
+    *,
+    cells: Iterable[Box | None] = repeat(None),
+    range: tuple[float, float] | None = None,
+    thumbnail: int = 1,
+    batch: int = BATCH,
 ) -> Iterator[list[Prediction]]:
     """Yield the predictions for images, in order and batch by batch.
 
@@ -65,17 +75,20 @@ def predict_images(
         paths: the images.
         predictor: the input of the network, and how to interpret its probabilities.
         network: of the predictor's checkpoint, in evaluation mode, on any device.
+        cells: for each image the box of its white cell, or None to search for it.
+        range: the values of 16-bit images that become 0 and 255; by default those of the training images.
         thumbnail: longer side of the thumbnails that are kept, in pixels.
         batch: images at a time.
     """
 
-    def read(path: Path) -> Sample | InputError:
+    def read(item: tuple[Path, Box | None]) -> Sample | InputError:
+        path, cell = item
         try:
-            return preprocess(path, predictor, thumbnail)
+            return preprocess(path, predictor, thumbnail, cell, range)
         except InputError as error:
             return InputError(str(error).removeprefix(f"{path} "))
 
-    samples = _map_ahead(read, paths, 2 * batch)
+    samples = _map_ahead(read, zip(paths, cells, strict=False), 2 * batch)
     while group := list(islice(samples, batch)):
         yield _predict_batch(group, predictor, network)
 
@@ -98,17 +111,19 @@ def _map_ahead(function: Callable[[Item], Result], items: Iterable[Item], count:
 def _predict_batch(group: Sequence[Sample | InputError], predictor: Predictor, network: nn.Module) -> list[Prediction]:
     checkpoint = predictor.checkpoint
     inputs = [one.model_input.pixels for one in group if isinstance(one, Sample) and one.model_input]
-    rows: Iterator[list[float]] = iter(())
+    rows: Iterator[tuple[list[float], list[float]]] = iter(())
     if inputs:
-        raw = predict(network, np.stack(inputs), checkpoint, predictor.tta)
-        rows = iter(temperature_scaled(raw, predictor.temperature).round(DIGITS).tolist())
+        unscaled = predict(network, np.stack(inputs), checkpoint, predictor.tta)
+        scaled = temperature_scaled(unscaled, predictor.temperature).round(DIGITS)
+        rows = zip(scaled.tolist(), unscaled.tolist(), strict=True)
     predictions = []
     for one in group:
         if isinstance(one, InputError):
             predictions.append(Prediction(ERROR, (str(one),), "", {}, None))
             continue
-        probabilities = dict(zip(checkpoint.classes, next(rows), strict=True)) if one.model_input else {}
-        predictions.append(decide(one, probabilities, predictor.threshold))
+        both = next(rows) if one.model_input else ()
+        probabilities, raw = [dict(zip(checkpoint.classes, row, strict=True)) for row in both] or ({}, {})
+        predictions.append(replace(decide(one, probabilities, predictor.threshold), raw=raw))
     return predictions
 
 

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from bloodcells.cli.predict.preprocessing import Sample, preprocess
+from bloodcells.cli.preprocessing import Sample, preprocess
 from bloodcells.core.errors import InputError
 from bloodcells.core.geometry import Box
 from bloodcells.inference.predictor import Predictor
 from bloodcells.models.checkpoints import Checkpoint
 from bloodcells.models.normalization import MEAN, STD
-from tests.cli.predict.slides import MIDDLE, PLASMA, PURPLE, slide
+from tests.cli.slides import MIDDLE, PLASMA, PURPLE, slide
+from tests.imaging.test_loading import png
 
 
 def sample(
@@ -19,9 +20,12 @@ def sample(
     thumbnail: int = 160,
     image_size: tuple[int, int] | None = (640, 480),
     min_stain: float | None = None,
+    cell: Box | None = None,
+    limits: tuple[float, float] | None = None,
 ) -> Sample:
     checkpoint = Checkpoint("none", ("a", "b"), kind, 256, 64, MEAN, STD, 1, {})
-    return preprocess(path, Predictor("none", checkpoint, 1.0, 0.5, 0.05, 100, 1, image_size, min_stain), thumbnail)
+    predictor = Predictor("none", checkpoint, 1.0, 0.5, 0.05, 100, 1, image_size, min_stain, limits)
+    return preprocess(path, predictor, thumbnail, cell)
 
 
 def test_the_crop_is_measured_in_pixels_of_the_image_and_scaled_to_the_input(tmp_path: Path) -> None:
@@ -43,6 +47,37 @@ def test_the_full_image_is_the_input_of_a_network_trained_on_full_images(tmp_pat
     assert model_input.box == Box(0, 0, 640, 480)
     assert tuple(model_input.pixels[32, 32]) == PURPLE
     assert np.allclose(model_input.pixels[0], PLASMA, atol=1)
+
+
+def test_16_bit_images_are_scaled_as_the_training_images_were(tmp_path: Path) -> None:
+    path = slide(tmp_path / "a.png", MIDDLE)
+    shallow = sample(path).model_input
+    with Image.open(path) as image:
+        pixels = (np.asarray(image).astype(np.uint16) * 16).astype(">u2").tobytes()
+    png(path, 640, 480, bits=16, channels=3, pixels=pixels)
+    with pytest.raises(InputError, match="16"):
+        sample(path)
+    deep = sample(path, limits=(0, 255 * 16)).model_input
+    assert shallow is not None
+    assert deep is not None
+    assert np.array_equal(deep.pixels, shallow.pixels)
+
+
+def test_a_cell_in_a_box_is_not_searched_for_and_others_do_not_count(tmp_path: Path) -> None:
+    path = slide(tmp_path / "a.png", (180, 240), (460, 240), stain=PURPLE)
+    assert any("several cells" in reason for reason in sample(path).reasons)
+    one = sample(path, cell=Box(410, 190, 510, 290))
+    assert one.reasons == ()
+    assert one.model_input is not None
+    assert one.model_input.box == Box(332, 112, 588, 368)
+
+
+def test_a_cell_in_a_box_is_checked_for_its_stain_and_for_the_edge(tmp_path: Path) -> None:
+    path = slide(tmp_path / "a.png", (600, 240))
+    assert sample(path, cell=Box(540, 180, 640, 300)).reasons == ("the cell is cut off by the edge of the image",)
+    assert sample(path, cell=Box(540, 180, 639, 300)).reasons == ()
+    (reason,) = sample(path, cell=Box(150, 150, 200, 200)).reasons
+    assert reason.startswith("no white cell")
 
 
 def test_a_blank_image_gives_no_input(tmp_path: Path) -> None:
@@ -87,7 +122,7 @@ def test_another_magnification_gives_a_warning(tmp_path: Path, size: tuple[int, 
 @pytest.mark.parametrize("size", [(64, 48), (320, 240), (1280, 480)])
 def test_a_very_different_magnification_is_a_reason_to_abstain(tmp_path: Path, size: tuple[int, int]) -> None:
     one = sample(slide(tmp_path / "a.png", (size[0] // 2, size[1] // 2), size=size))
-    assert one.reasons[0].startswith(f"{size[0]}×{size[1]} pixels, but the network was trained on 640×480: rescale")
+    assert one.reasons[0].startswith(f"another image size: {size[0]}×{size[1]} pixels, but the network was trained on")
     assert not one.warnings
 
 

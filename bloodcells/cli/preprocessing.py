@@ -10,7 +10,7 @@ from PIL import Image
 from bloodcells.core.geometry import Box, Point
 from bloodcells.imaging.cropping import crop_around, letterbox, resize_crop
 from bloodcells.imaging.loading import open_rgb
-from bloodcells.imaging.localization import SIGMA, THUMBNAIL, find_stain_peaks
+from bloodcells.imaging.localization import SIGMA, THUMBNAIL, cell_point, find_stain_peaks
 from bloodcells.inference.predictor import Predictor
 
 MIN_STAIN = 18.0
@@ -21,6 +21,8 @@ SECOND_CELL = 0.65
 """A second maximum with this fraction of the first one's stain is a second cell. This finds 13 of the 15 published
 smears labeled with two cells, and 2 of the 347 labeled with one. (The fraction was chosen on these. On the synthetic
 set: 5 of 6, and 2 of 143.)"""
+
+_CUT_OFF = "the cell is cut off by the edge of the image"
 
 _WARN_RATIO, _ABSTAIN_RATIO = 1.25, 2.0  # of the image's size and that of the training images, either way
 
@@ -52,20 +54,28 @@ class Sample:
     warnings: tuple[str, ...]
 
 
-def preprocess(path: Path, predictor: Predictor, thumbnail: int) -> Sample:
+def preprocess(
+    path: Path,
+    predictor: Predictor,
+    thumbnail: int,
+    cell: Box | None = None,
+    range: tuple[float, float] | None = None,
+) -> Sample:
     """Open an image, find its white cell, and crop the network's input.
 
     Args:
         path: an RGB image of any size.
         predictor: its checkpoint describes the network's input; it also describes the training images.
         thumbnail: longer side of the thumbnail to keep, in pixels.
+        cell: the box of the white cell if it is known, as in a labeled image of several; it is not searched for then.
+        range: the values of a 16-bit image that become 0 and 255; by default those of the training images.
 
     Raises:
         InputError: the file is missing or broken, or not a color image.
     """
-    image = open_rgb(path, remedy="fetch it again")
+    image = open_rgb(path, remedy="fetch it again", range=range or predictor.range)
     size = image.size
-    peaks = find_stain_peaks(image)
+    peaks = [cell_point(image, cell)] if cell else find_stain_peaks(image)
     model_input = None
     checkpoint = predictor.checkpoint
     if peaks and checkpoint.input == "crop":
@@ -74,11 +84,13 @@ def preprocess(path: Path, predictor: Predictor, thumbnail: int) -> Sample:
     elif peaks:
         model_input = ModelInput(Box(0, 0, *size), letterbox(image, checkpoint.side))
     image.thumbnail((thumbnail, thumbnail))
-    return Sample(image, size, model_input, _reasons(peaks, size, predictor), _warnings(size, predictor))
+    return Sample(image, size, model_input, _reasons(peaks, size, predictor, cell), _warnings(size, predictor))
 
 
-def _reasons(peaks: list[Point], size: tuple[int, int], predictor: Predictor) -> tuple[str, ...]:
-    """Return the reasons to abstain on an image of this size with these maxima of stain."""
+def _reasons(
+    peaks: list[Point], size: tuple[int, int], predictor: Predictor, cell: Box | None = None
+) -> tuple[str, ...]:
+    """Return the reasons to abstain on an image of this size with these maxima of stain, or on a cell in it."""
     if not peaks:
         return ("no stained cell",)
     found = [_other_size(size, predictor)] if _size_ratio(size, predictor) >= _ABSTAIN_RATIO else []
@@ -87,13 +99,18 @@ def _reasons(peaks: list[Point], size: tuple[int, int], predictor: Predictor) ->
     if first.stain < weakest:
         found.append(f"no white cell: the strongest stain is {first.stain:.1f}, white cells have {weakest:.1f} or more")
         return tuple(found)
-    cells = [other for other in others if other.stain >= SECOND_CELL * first.stain]
-    if cells:
-        places = " and ".join(f"({cell.x:.0f}, {cell.y:.0f})" for cell in (first, *cells))
+    more = [other for other in others if other.stain >= SECOND_CELL * first.stain]
+    if more:
+        places = " and ".join(f"({one.x:.0f}, {one.y:.0f})" for one in (first, *more))
         found.append(f"several cells: at {places}")
-    edge = SIGMA / THUMBNAIL * max(size)  # about the radius of a nucleus
-    if min(first.x, first.y, size[0] - first.x, size[1] - first.y) < edge:
-        found.append("the cell is cut off by the edge of the image")
+    radius = SIGMA / THUMBNAIL * max(size)  # about that of a nucleus
+    left, top, right, bottom = (
+        (cell.left - 1, cell.top - 1, cell.right + 1, cell.bottom + 1)
+        if cell
+        else (first.x - radius, first.y - radius, first.x + radius, first.y + radius)
+    )
+    if min(left, top, size[0] - right, size[1] - bottom) < 0:
+        found.append(_CUT_OFF)
     return tuple(found)
 
 
@@ -112,6 +129,6 @@ def _size_ratio(size: tuple[int, int], predictor: Predictor) -> float:
 def _other_size(size: tuple[int, int], predictor: Predictor) -> str:
     width, height = predictor.image_size or size
     return (
-        f"{size[0]}×{size[1]} pixels, but the network was trained on {width}×{height}: "
+        f"another image size: {size[0]}×{size[1]} pixels, but the network was trained on {width}×{height}: "
         "rescale the image so that its cells are as wide, in pixels, as in the training images"
     )

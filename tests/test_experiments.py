@@ -10,7 +10,7 @@ import yaml
 
 from bloodcells.core.files import write_json
 from tests.cli.review.committed import git
-from tests.support import environment, project
+from tests.support import environment, project, smallset
 
 PIPELINE = {
     "stages": {
@@ -107,3 +107,13 @@ def test_one_experiment_becomes_a_branch_that_can_be_reviewed(swept: tuple[Path,
     page = project.done("python", "-m", "bloodcells", "review", "main", "faster", "--no-pictures", cwd=folder)
     assert "`models.resnet.learning_rate` 0.001 → 0.003" in " ".join(page.split())
     assert "**Up to date**" in page
+
+
+def test_an_experiment_elsewhere_takes_newly_pinned_data_from_here(tmp_path: Path) -> None:
+    folder = project.copy(tmp_path / "clone")
+    smallset.write(folder / "data")
+    project.done("dvc", "add", "--quiet", "data", cwd=folder)
+    project.commit(folder, "a new pin")
+    done = project.command("dvc", "exp", "run", "--temp", "-S", "dataset=bccd", "download", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "data: verified all files against data.dvc" in done.stdout

@@ -13,6 +13,7 @@ from bloodcells.datasets.fingerprint import Checksums, hash_files, read_checksum
 from bloodcells.datasets.labels import LabelRow, read_labels, resolve_classes, unused_group_columns
 from bloodcells.datasets.layout import all_files
 from bloodcells.datasets.record import DROP, RECORDS, Record, normalize_label
+from bloodcells.evaluation.clusters import Groups
 
 SEVERAL = "several labels"
 """The actual class of an image whose row names several: to abstain is right."""
@@ -104,6 +105,14 @@ def find_cells(name: str, record: Record, classes: Sequence[str], trained_on: st
     corrected = sum(one.new != UNSURE for one in changes)
     unused = tuple(unused_group_columns(record, raw))
     return LabeledCells(tuple(cells), left_out, hashed.fingerprint(), trained is not None, corrected, unused)
+
+
+def groups_of(cells: Sequence[Cell]) -> Groups | None:
+    """Return the group of each cell: its patient, slide or acquisition, or else its image; None if none is shared."""
+    groups = {
+        cell.row.cell: f"group {cell.row.group}" if cell.row.group else f"image {cell.row.image}" for cell in cells
+    }
+    return groups if len(set(groups.values())) < len(groups) else None
 
 
 def _raw(name: str, record: Record) -> Path:

@@ -19,6 +19,7 @@ from bloodcells.core.files import read_csv
 from bloodcells.core.parameters import read_yaml
 from bloodcells.core.paths import DatasetPaths
 from bloodcells.datasets.fingerprint import hash_files
+from bloodcells.evaluation.clusters import cluster_numbers, read_groups
 from bloodcells.inference.predictions import Predictions, read_predictions
 from bloodcells.inference.temperature import temperature_scaled
 from bloodcells.inference.threshold import confidence_of
@@ -34,12 +35,12 @@ class InternalTest:
     Attributes:
         predictions: of the tested cells, by the networks of all tested folds.
         answered: (n,) whether the prediction reached the threshold that was fitted without the cell's fold.
-        groups: n names of patients, slides or acquisitions; empty if there are none, or if they are not here.
+        clusters: (n,) the group of each cell; None if the cells are independent, or their groups are not here.
     """
 
     predictions: Predictions
     answered: NDArray[np.bool_]
-    groups: tuple[str, ...]
+    clusters: NDArray[np.int64] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,11 +106,11 @@ def _of_run(md5: str, dataset: str, model: str, outs: Mapping[str, str]) -> Orig
         predictions = read_predictions(table)
         answered = _answered(predictions, paths.report / "selective_prediction.csv", model)
         same = paths.cells.is_file() and _md5(paths.cells) == outs.get(paths.cells.as_posix())
-        groups = {row["image"]: row["group"] for row in read_csv(paths.cells, ("image", "group"))} if same else {}
+        groups = read_groups(paths.cells) if same else None
     except InputError as error:
         return Origin(md5, dataset, model, commits, unknown=str(error))
-    of_cells = tuple(groups.get(image, "") for image in predictions.images)
-    return Origin(md5, dataset, model, commits, InternalTest(predictions, answered, of_cells))
+    clusters = cluster_numbers(predictions.images, groups)
+    return Origin(md5, dataset, model, commits, InternalTest(predictions, answered, clusters))
 
 
 def _answered(p: Predictions, table: Path, model: str) -> NDArray[np.bool_]:

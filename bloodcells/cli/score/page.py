@@ -29,9 +29,6 @@ from bloodcells.reporting.markdown import interval, percent
 
 _Z_SQUARED = 1.96**2  # Wilson's upper limit for no errors among n is z² / (n + z²)
 
-FEW_GROUPS = 10
-"""With fewer groups, their bootstrap is too narrow to rely on."""
-
 
 @dataclass(frozen=True, eq=False)
 class ExternalTest:
@@ -96,7 +93,6 @@ def page_values(test: ExternalTest) -> dict[str, Any]:
         "fingerprint": test.found.fingerprint,
         "cells": sum(map(test.count, present)),
         "groups": results.groups,
-        "few_groups": 0 < results.groups < FEW_GROUPS,
         "corrected": test.found.corrected,
         "unused_groups": test.found.unused_groups,
         "class_rows": [(name, str(test.count(name))) for name in present]
@@ -110,7 +106,7 @@ def page_values(test: ExternalTest) -> dict[str, Any]:
         "compared": test.found.images_compared,
         "internal": bool(results.internal),
         "internal_cells": results.internal[ACCURACY].whole if results.internal else 0,
-        "internal_groups": bool(origin.internal and any(origin.internal.groups)),
+        "internal_groups": origin.internal is not None and origin.internal.clusters is not None,
         "internal_unknown": origin.unknown,
         "score_rows": score_rows(results),
         "scores_alone": [row[:2] for row in score_rows(results)],

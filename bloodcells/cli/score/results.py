@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bloodcells.cli.decisions import ABSTAINS, ERROR, Prediction
-from bloodcells.cli.score.cells import Cell
+from bloodcells.cli.score.cells import Cell, groups_of
 from bloodcells.cli.score.origin import InternalTest
 from bloodcells.cli.score.scores import (
     ALL_ERRORS,
     NO_INPUT,
     Difference,
     Outcomes,
-    Resampling,
     Score,
     difference,
+    proportion,
     scores,
 )
 from bloodcells.evaluation.calibration import (
@@ -27,9 +27,12 @@ from bloodcells.evaluation.calibration import (
     calibration_error,
     reliability,
 )
+from bloodcells.evaluation.clusters import Groups, cluster_numbers, count_clusters
+from bloodcells.evaluation.parameters import CompareParameters
 from bloodcells.evaluation.selective_prediction import RAW, SCALED
 
 Floats = NDArray[np.float64]
+Pairs = Sequence[tuple[Cell, Prediction]]
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class Results:
         reasons: how many cells of known classes the model abstains from, by kind of reason.
         unreadable: how many images could not be read.
         no_input: for how many cells of known classes the network got no input.
-        groups: number of groups; 0 if the labels have none.
+        groups: number of groups of cells; 0 if the cells are independent.
     """
 
     scores: Mapping[str, Score]
@@ -92,7 +95,7 @@ def examine(
     predictions: Sequence[Prediction],
     classes: tuple[str, ...],
     internal: InternalTest | None,
-    by: Resampling,
+    by: CompareParameters,
     calibrated: bool,
 ) -> Results:
     """Compute the results.
@@ -102,23 +105,24 @@ def examine(
         predictions: one for each cell.
         classes: of the model.
         internal: the model's own test, if it is known.
-        by: how intervals are made.
+        by: of the bootstrap.
         calibrated: whether the model has a temperature.
     """
     pairs = [(cell, one) for cell, one in zip(cells, predictions, strict=True) if one.verdict != ERROR]
+    groups = groups_of(cells)
     known = [(cell, one) for cell, one in pairs if cell.known]
-    tested = _tested(known, classes)
+    tested = _outcomes(known, classes, groups)
     found = scores(tested, by)
-    unknown = _unknown([(cell, one) for cell, one in pairs if not cell.known], by)
+    unknown = _unknown([(cell, one) for cell, one in pairs if not cell.known], groups)
     if unknown:
         answered = [(cell, one) for cell, one in pairs if one.verdict != ABSTAINS]
         wrong = np.array([one.verdict != cell.actual for cell, one in answered], np.bool_)
-        found[ALL_ERRORS] = by.proportion(wrong, [cell.row.group for cell, _ in answered])
+        found[ALL_ERRORS] = proportion(wrong, _clusters(answered, groups))
     most = np.bincount(tested.actual).argmax() if known else 0
     own = _internal(internal, tested, by) if internal else {}
     return Results(
         scores=found,
-        baseline=by.proportion(tested.actual == most, tested.groups),
+        baseline=proportion(tested.actual == most, tested.clusters),
         internal=own,
         differences={
             name: difference(found[name], own[name])
@@ -126,7 +130,7 @@ def examine(
             if name in own and 0 not in (found[name].whole, own[name].whole)
         },
         unknown=unknown,
-        calibration=_calibration(known, classes, by, calibrated),
+        calibration=_calibration(known, classes, groups, by, calibrated),
         tables=(
             Counter((cell.actual, one.likeliest or ABSTAINS) for cell, one in pairs),
             Counter((cell.actual, one.verdict) for cell, one in pairs),
@@ -134,40 +138,44 @@ def examine(
         reasons=Counter(reason.split(":")[0] for _, one in known for reason in one.reasons),
         unreadable=len(predictions) - len(pairs),
         no_input=int((tested.likeliest == NO_INPUT).sum()),
-        groups=len({cell.row.group for cell, _ in pairs} - {""}),
+        groups=count_clusters(_clusters(pairs, groups)) or 0,
     )
 
 
-def _tested(pairs: Sequence[tuple[Cell, Prediction]], classes: tuple[str, ...]) -> Outcomes:
+def _clusters(pairs: Pairs, groups: Groups | None) -> NDArray[np.int64] | None:
+    return cluster_numbers((cell.row.cell for cell, _ in pairs), groups)
+
+
+def _outcomes(pairs: Pairs, classes: tuple[str, ...], groups: Groups | None) -> Outcomes:
     index = {name: number for number, name in enumerate(classes)}
     return Outcomes(
         np.array([index[cell.actual] for cell, _ in pairs], np.int64),
         np.array([index.get(one.likeliest, NO_INPUT) for _, one in pairs], np.int64),
         np.array([one.verdict != ABSTAINS for _, one in pairs], np.bool_),
-        tuple(cell.row.group for cell, _ in pairs),
+        _clusters(pairs, groups),
         classes,
     )
 
 
-def _internal(internal: InternalTest, tested: Outcomes, by: Resampling) -> dict[str, Score]:
+def _internal(internal: InternalTest, tested: Outcomes, by: CompareParameters) -> dict[str, Score]:
     """Return the scores of the model's own test, over the classes that are tested here too."""
     p = internal.predictions
-    own = Outcomes(p.actual, p.predicted, internal.answered, internal.groups, p.classes)
+    own = Outcomes(p.actual, p.predicted, internal.answered, internal.clusters, p.classes)
     return scores(own.select(np.isin(p.actual, tested.actual)), by)
 
 
-def _unknown(pairs: Sequence[tuple[Cell, Prediction]], by: Resampling) -> dict[str, Unknown]:
+def _unknown(pairs: Pairs, groups: Groups | None) -> dict[str, Unknown]:
     found = {}
     for name, _ in Counter(cell.actual for cell, _ in pairs).most_common():
         own = [(cell, one) for cell, one in pairs if cell.actual == name]
         answered = np.array([one.verdict != ABSTAINS for _, one in own], np.bool_)
         answers = Counter(one.verdict for _, one in own if one.verdict != ABSTAINS)
-        found[name] = Unknown(by.proportion(answered, [cell.row.group for cell, _ in own]), dict(answers.most_common()))
+        found[name] = Unknown(proportion(answered, _clusters(own, groups)), dict(answers.most_common()))
     return found
 
 
 def _calibration(
-    pairs: Sequence[tuple[Cell, Prediction]], classes: tuple[str, ...], by: Resampling, calibrated: bool
+    pairs: Pairs, classes: tuple[str, ...], groups: Groups | None, by: CompareParameters, calibrated: bool
 ) -> dict[str, Calibrated]:
     """Measure the calibration of the forced choice."""
     seen = [(cell, one) for cell, one in pairs if one.raw]
@@ -183,7 +191,7 @@ def _calibration(
         confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == actual
         found[kind] = Calibrated(
             float(confidence.mean()),
-            calibration_error(confidence, correct, by.resamples, by.seed),
+            calibration_error(confidence, correct, by.resamples, by.seed, clusters=_clusters(seen, groups)),
             brier_score(probabilities, actual),
             reliability(confidence, correct),
         )

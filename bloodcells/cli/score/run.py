@@ -12,7 +12,6 @@ from bloodcells.cli.score.cells import find_cells
 from bloodcells.cli.score.origin import find_origin
 from bloodcells.cli.score.page import ExternalTest, headline, page_values
 from bloodcells.cli.score.results import examine
-from bloodcells.cli.score.scores import Resampling
 from bloodcells.cli.score.tables import write_tables
 from bloodcells.core.errors import InputError
 from bloodcells.core.files import atomic_folder, write_text
@@ -71,8 +70,7 @@ def run(which: str, dataset: str, output: Path | None = None) -> None:
     readable = [one for cell, one in zip(found.cells, predictions, strict=True) if cell.known and one.verdict != ERROR]
     if not readable:
         raise InputError(f"no image of {dataset} can be read; the first: {predictions[0].reasons[0]}")
-    by = Resampling(compare.resamples, compare.seed)
-    results = examine(found.cells, predictions, classes, origin.internal, by, model.calibrated)
+    results = examine(found.cells, predictions, classes, origin.internal, compare, model.calibrated)
     test = ExternalTest(dataset, record.title, path.name, model, origin, found, results)
     with atomic_folder(folder) as part:
         write_tables(part, results, found.cells, predictions, classes, test.target)

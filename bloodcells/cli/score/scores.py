@@ -1,22 +1,15 @@
 """The figures of an external test: scores with intervals, whether the target error rate is kept, and the drop."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bloodcells.evaluation.bootstrap import (
-    Bootstrap,
-    Estimate,
-    bootstrap,
-    clustered_proportion,
-    percentile_estimate,
-    resample_counts,
-)
-from bloodcells.evaluation.intervals import wilson
+from bloodcells.evaluation.bootstrap import bootstrap
+from bloodcells.evaluation.intervals import proportion_interval
+from bloodcells.evaluation.parameters import CompareParameters
 
 Mask = NDArray[np.bool_]
 Indices = NDArray[np.int64]
@@ -48,15 +41,14 @@ class Outcomes:
         actual: (n,) indices into `classes`.
         likeliest: (n,) the most probable class, or `NO_INPUT`.
         answered: (n,) whether that is the answer; the model abstains from the others.
-        groups: n names of patients, slides or acquisitions; cells of one group are resampled together. An empty name
-            is a group of its own.
+        clusters: (n,) the group of each cell; None if the cells are independent.
         classes: of the model.
     """
 
     actual: Indices
     likeliest: Indices
     answered: Mask
-    groups: tuple[str, ...]
+    clusters: Indices | None
     classes: tuple[str, ...]
 
     @property
@@ -66,62 +58,28 @@ class Outcomes:
 
     def select(self, rows: Mask) -> "Outcomes":
         """Return some of the cells."""
-        groups = tuple(group for group, chosen in zip(self.groups, rows, strict=True) if chosen)
-        return Outcomes(self.actual[rows], self.likeliest[rows], self.answered[rows], groups, self.classes)
+        clusters = None if self.clusters is None else self.clusters[rows]
+        return Outcomes(self.actual[rows], self.likeliest[rows], self.answered[rows], clusters, self.classes)
 
 
-@dataclass(frozen=True)
-class Resampling:
-    """How intervals are made: from cells that count as independent, or from groups that are resampled whole.
+def proportion(hits: Mask, clusters: Indices | None) -> Score:
+    """Return the proportion of hits (n,) with Wilson's interval; a proportion of nothing is NaN.
 
-    Attributes:
-        resamples, seed: of the bootstrap.
+    Args:
+        hits: (n,).
+        clusters: (n,) the groups, which the interval takes as independent; None if the cells are.
     """
-
-    resamples: int
-    seed: int
-
-    def proportion(self, hits: Mask, groups: Sequence[str]) -> Score:
-        """Return the proportion of hits (n,); a proportion of nothing is NaN.
-
-        Without groups, or with a single one, the interval is Wilson's. With groups it is that of resampled groups; if
-        all cells are hits, or none, resampling can't vary, and Wilson's interval takes each group for one cell.
-        """
-        part, whole = int(hits.sum()), len(hits)
-        if not whole:
-            return Score(math.nan, math.nan, math.nan, "", 0, 0)
-        of = _numbered(groups)
-        count = int(of.max()) + 1
-        if count in (1, whole):
-            return Score(part / whole, *wilson(part, whole), "Wilson", part, whole)
-        if part in (0, whole):
-            return Score(part / whole, *wilson(count if part else 0, count), "Wilson, of groups", part, whole)
-        drawn = resample_counts(np.zeros(count), self.resamples, self.seed)
-        estimate = percentile_estimate(clustered_proportion(drawn, np.bincount(of, hits), np.bincount(of)))
-        return Score(estimate.value, estimate.low, estimate.high, "bootstrap of groups", part, whole)
-
-    def mean(self, score: str, cells: Outcomes) -> Score:
-        """Return a mean over the classes, one of `MEANS`."""
-        of, k = _numbered(cells.groups), len(cells.classes)
-        count = int(of.max()) + 1
-        if count in (1, len(of)):
-            drawn = bootstrap(cells.actual, cells.likeliest[None], k, self.resamples, self.seed)
-            return _of_estimate(drawn.score(score, 0), "stratified bootstrap")
-        counts = resample_counts(np.zeros(count), self.resamples, self.seed)
-        by_group = np.zeros((count, k * k))
-        np.add.at(by_group, (of, cells.actual * k + cells.likeliest), 1)
-        matrices = (counts @ by_group).reshape(-1, 1, k, k)
-        return _of_estimate(Bootstrap(matrices[0], matrices[1:]).score(score, 0), "bootstrap of groups")
+    part, whole = int(hits.sum()), len(hits)
+    method = "Wilson" if clusters is None else "Wilson of groups"
+    return Score(part / whole if whole else math.nan, *proportion_interval(hits, clusters), method, part, whole)
 
 
-def _of_estimate(estimate: Estimate, method: str) -> Score:
-    return Score(estimate.value, estimate.low, estimate.high, method)
-
-
-def _numbered(groups: Sequence[str]) -> Indices:
-    """Number the groups (n,); each empty name is a group of its own."""
-    names = [group or f"\0{number}" for number, group in enumerate(groups)]
-    return np.asarray(np.unique(names, return_inverse=True)[1], np.int64)
+def _mean(name: str, cells: Outcomes, by: CompareParameters) -> Score:
+    """Return a mean over the classes, one of `MEANS`."""
+    predicted, k = cells.likeliest[None], len(cells.classes)
+    drawn = bootstrap(cells.actual, predicted, k, by.resamples, by.seed, cells.clusters).score(name, 0)
+    method = "stratified bootstrap" if cells.clusters is None else "bootstrap of groups"
+    return Score(drawn.value, drawn.low, drawn.high, method)
 
 
 def sensitivity_of(name: str) -> str:
@@ -129,7 +87,7 @@ def sensitivity_of(name: str) -> str:
     return f"sensitivity: {name}"
 
 
-def scores(cells: Outcomes, by: Resampling) -> dict[str, Score]:
+def scores(cells: Outcomes, by: CompareParameters) -> dict[str, Score]:
     """Return the scores by name.
 
     Accuracy, sensitivities and means are those of the forced choice: the most probable class, whether the model answers
@@ -137,15 +95,15 @@ def scores(cells: Outcomes, by: Resampling) -> dict[str, Score]:
     """
     forced = cells.select(cells.likeliest != NO_INPUT)
     answers = cells.select(cells.answered)
-    found = {ACCURACY: by.proportion(forced.correct, forced.groups)}
+    found = {ACCURACY: proportion(forced.correct, forced.clusters)}
     if len(forced.actual):
-        found |= {name: by.mean(name, forced) for name in MEANS}
+        found |= {name: _mean(name, forced, by) for name in MEANS}
     for label, name in enumerate(cells.classes):
         of = forced.select(forced.actual == label)
         if len(of.actual):
-            found[sensitivity_of(name)] = by.proportion(of.correct, of.groups)
-    found[COVERAGE] = by.proportion(cells.answered, cells.groups)
-    found[ERROR_RATE] = by.proportion(~answers.correct, answers.groups)
+            found[sensitivity_of(name)] = proportion(of.correct, of.clusters)
+    found[COVERAGE] = proportion(cells.answered, cells.clusters)
+    found[ERROR_RATE] = proportion(~answers.correct, answers.clusters)
     return found
 
 

@@ -128,7 +128,7 @@ def ran(folder: Path, model: Path, wrong: int, cells: int = 100, group: int = 0)
     predictions, predictor = folder / paths.predictions("tiny"), folder / paths.predictor("tiny")
     write_predictions(predictions, tested)
     groups = [f"P{number // group}" if group else "" for number in range(cells)]
-    write_csv(folder / paths.cells, ("image", "group"), zip(images, groups, strict=True))
+    write_csv(folder / paths.cells, ("image", "group", "file"), zip(images, groups, images, strict=True))
     columns = ("model", "part", "fold", "temperature", "threshold", "accepted", "errors")
     rules = [("tiny", "test", 0, 1.0, 0.5, cells, wrong), ("tiny", "test", "all", "", "", cells, wrong)]
     write_csv(folder / paths.report / "selective_prediction.csv", columns, rules)

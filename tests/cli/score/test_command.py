@@ -207,6 +207,7 @@ def test_each_box_is_a_cell(root: Path) -> None:
     found = score()
     assert counts(found["sensitivity: neutrophil"]) == counts(found["sensitivity: monocyte"]) == (3, 3)
     assert counts(found["coverage"]) == (6, 6)
+    assert "6 cells of *Smears of a laboratory*, in 3 groups," in text()  # the images
     rows = workplace.table(PAGE / "predictions.csv")
     assert [row["image"] for row in rows[:2]] == ["0.png#120-190-220-290", "0.png#420-190-520-290"]
 
@@ -228,14 +229,14 @@ def test_deep_images_are_scaled_as_their_record_says(root: Path) -> None:
 # ---- groups
 
 
-def test_groups_of_cells_are_resampled_together(root: Path) -> None:
+def test_cells_of_one_patient_are_not_taken_as_independent(root: Path) -> None:
     kinds = [name for name in lab.CLASSES for _ in range(40)]
     patients = [f"P{number // 10}" for number in range(len(kinds))]
     labels = [f"{'monocyte' if number // 10 % 4 == 0 else kind}:{kind}" for number, kind in enumerate(kinds)]
     lab.write(root, "lab", labels, patients)
     grouped = score()["accuracy"]
-    assert grouped["method"] == "bootstrap of groups"
-    assert "Intervals resample the 16 groups of the cells." in text()
+    assert "160 cells of *Smears of a laboratory*, in 16 groups," in text()
+    assert "Intervals take the 16 groups of cells" in text()
     lab.write(root, "lab", labels, patients, labels=lab.RECORD["labels"])
     alone = score()["accuracy"]
     assert "The label table has Patient" in text()
@@ -276,14 +277,14 @@ def test_the_internal_figures_are_those_of_the_classes_that_both_data_sets_have(
     assert rows["accuracy"]["verdict"] == "no difference shown"
 
 
-def test_groups_of_the_internal_test_are_resampled_too(root: Path) -> None:
+def test_the_internal_test_has_groups_too(root: Path) -> None:
     widths = []
     lab.write(root, "lab", BALANCED, [f"Q{number // 6}" for number in range(len(BALANCED))])
     for group in (0, 10):
         shutil.rmtree("artifacts", ignore_errors=True)
         lab.ran(root, Path("tiny.ckpt"), wrong=10, group=group)
         main(["score", "tiny.ckpt", "lab", "--output", str(PAGE)])
-        assert ("the internal ones treat cells as independent" in text()) is (group == 0)
+        assert ("; the internal ones take the cells" in text()) is (group == 0)
         accuracy = workplace.table(PAGE / "scores.csv")[0]
         widths.append(float(accuracy["internal_high"]) - float(accuracy["internal_low"]))
     assert widths[1] > 2 * widths[0]

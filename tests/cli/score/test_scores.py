@@ -1,5 +1,3 @@
-import math
-
 import numpy as np
 import pytest
 
@@ -9,15 +7,16 @@ from bloodcells.cli.score.scores import (
     ERROR_RATE,
     NO_INPUT,
     Outcomes,
-    Resampling,
     Score,
     difference,
+    proportion,
     scores,
     target_kept,
 )
 from bloodcells.evaluation.intervals import newcombe, wilson
+from bloodcells.evaluation.parameters import CompareParameters
 
-BY = Resampling(2000, 1)
+BY = CompareParameters(resamples=2000, seed=1)
 
 
 def score(part: int, whole: int) -> Score:
@@ -52,33 +51,12 @@ def test_a_target_is_kept_only_if_the_interval_shows_it(errors: int, answers: in
 
 
 def test_without_answers_nobody_can_tell() -> None:
-    assert target_kept(BY.proportion(mask(), []), 0.05) == "can't tell"
-
-
-def test_cells_of_one_group_are_resampled_together() -> None:
-    hits = np.repeat(mask(*[1, 0, 1, 1] * 5), 10)  # the cells of a group are all right, or all wrong
-    alone = BY.proportion(hits, [""] * len(hits))
-    grouped = BY.proportion(hits, [f"patient {number // 10}" for number in range(len(hits))])
-    assert (alone.value, alone.method) == (grouped.value, "Wilson")
-    expected = wilson(15, 20)  # as if there were one cell in each group
-    assert grouped.high - grouped.low == pytest.approx(expected[1] - expected[0], abs=0.06)
-    assert grouped.high - grouped.low > 2 * (alone.high - alone.low)
-
-
-def test_a_group_for_each_cell_changes_nothing() -> None:
-    hits = mask(1, 0, 1, 1, 0, 1)
-    assert BY.proportion(hits, "abcdef") == BY.proportion(hits, [""] * 6) == BY.proportion(hits, ["one"] * 6)
-
-
-@pytest.mark.parametrize("hit", [0, 1])
-def test_groups_without_variation_count_as_one_cell_each(hit: int) -> None:
-    found = BY.proportion(mask(*[hit] * 40), ["a", "b", "c", "d"] * 10)
-    assert (found.low, found.high) == pytest.approx(wilson(4 * hit, 4))
+    assert target_kept(proportion(mask(), None), 0.05) == "can't tell"
 
 
 def test_the_forced_choice_leaves_out_cells_without_input_and_the_coverage_counts_them() -> None:
     cells = Outcomes(
-        np.array([0, 0, 1, 1, 1]), np.array([0, 1, 1, 1, NO_INPUT]), mask(1, 0, 1, 1, 0), ("",) * 5, ("a", "b", "c")
+        np.array([0, 0, 1, 1, 1]), np.array([0, 1, 1, 1, NO_INPUT]), mask(1, 0, 1, 1, 0), None, ("a", "b", "c")
     )
     found = scores(cells, BY)
     assert (found[ACCURACY].part, found[ACCURACY].whole) == (3, 4)
@@ -88,14 +66,15 @@ def test_the_forced_choice_leaves_out_cells_without_input_and_the_coverage_count
     assert "sensitivity: c" not in found
 
 
-def test_means_over_the_classes_are_the_same_with_groups_and_their_intervals_wider() -> None:
+def test_every_interval_takes_the_groups_as_independent() -> None:
     actual = np.repeat([0, 1], 60)
     wrong = np.repeat(np.arange(12) % 4 == 0, 10)  # every fourth group
-    groups = tuple(f"g{number // 10}" for number in range(120))
+    groups = np.repeat(np.arange(12), 10)
     alone, grouped = (
-        scores(Outcomes(actual, np.where(wrong, 1 - actual, actual), wrong, of, ("a", "b")), BY)["mean sensitivity"]
-        for of in (("",) * 120, groups)
+        scores(Outcomes(actual, np.where(wrong, 1 - actual, actual), ~wrong, of, ("a", "b")), BY)
+        for of in (None, groups)
     )
-    assert alone.value == grouped.value
-    assert grouped.high - grouped.low > 1.5 * (alone.high - alone.low)
-    assert not math.isnan(grouped.low)
+    for name in (ACCURACY, COVERAGE, "mean sensitivity", "mean specificity", "sensitivity: a"):
+        assert alone[name].value == grouped[name].value
+        assert grouped[name].high - grouped[name].low > 1.5 * (alone[name].high - alone[name].low), name
+    assert grouped[ERROR_RATE].high > 2 * alone[ERROR_RATE].high  # no error, in 9 groups of 90 cells

@@ -6,13 +6,12 @@ from typing import Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from bloodcells.cli.review.parameters import ReviewParameters
 from bloodcells.core.errors import InputError, run
 from bloodcells.core.files import write_text
 from bloodcells.core.parameters import ImageParameters, Name, StageParameters, TestFolds, read_parameters
 from bloodcells.datasets.record import CORRECTIONS, read_record, record_path
 from bloodcells.datasets.synthetic.parameters import SyntheticParameters
-from bloodcells.evaluation.parameters import CompareParameters
+from bloodcells.evaluation.parameters import CompareParameters, ReviewParameters
 from bloodcells.inference.parameters import EvaluateParameters
 from bloodcells.models.parameters import ModelParameters
 from bloodcells.splits.parameters import CleanParameters

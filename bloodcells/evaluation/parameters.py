@@ -1,8 +1,8 @@
-"""The section `compare` of `params.yaml`."""
+"""The sections `compare` and `review` of `params.yaml`."""
 
 from pydantic import Field
 
-from bloodcells.core.parameters import Section, Seed
+from bloodcells.core.parameters import Proportion, Section, Seed
 
 
 class CompareParameters(Section):
@@ -10,3 +10,9 @@ class CompareParameters(Section):
 
     resamples: int = Field(ge=100)
     seed: Seed
+
+
+class ReviewParameters(Section):
+    """Below which accuracy a review fails."""
+
+    min_accuracy: Proportion

@@ -18,7 +18,6 @@ from bloodcells.cli.review.changes import code_changes, parameter_changes, pin_c
 from bloodcells.cli.review.findings import REASONS, Review, compare, external_changes, failures
 from bloodcells.cli.review.lock_status import lock_status
 from bloodcells.cli.review.markdown_page import comment, markdown
-from bloodcells.cli.review.parameters import ReviewParameters
 from bloodcells.cli.review.snapshot import Snapshot, read_snapshot
 from bloodcells.core.errors import InputError
 from bloodcells.core.files import write_text

@@ -21,7 +21,7 @@ from bloodcells.cli.review.markdown_page import comment, markdown
 from bloodcells.cli.review.snapshot import Snapshot, read_snapshot
 from bloodcells.core.errors import InputError
 from bloodcells.core.files import write_text
-from bloodcells.evaluation.parameters import CompareParameters
+from bloodcells.evaluation.parameters import CompareParameters, ReviewParameters
 
 OUTPUT = Path("review", "review.md")
 """The default page, in the root of the repository."""

@@ -31,9 +31,14 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         part = folder / path.name
         part.mkdir()
         yield part
-        if path.exists():
-            path.replace(folder / "old")
-        part.replace(path)
+        old = folder / "old"
+        try:
+            if path.exists():
+                path.replace(old)
+            part.replace(path)
+        finally:
+            if old.exists() and not path.exists():  # interrupted in between
+                old.replace(path)
 
 
 @contextmanager

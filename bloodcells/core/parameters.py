@@ -79,10 +79,10 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
     """Read a YAML file that holds keys.
 
     Raises:
-        InputError: the file is missing, can't be read, is not YAML, or holds no keys.
+        InputError: the file is missing, can't be read, is not YAML, holds no keys, or a key twice.
     """
     try:
-        content = yaml.safe_load(path.read_bytes())
+        content = yaml.load(path.read_bytes(), _Loader)  # noqa: S506  (a safe loader)
     except FileNotFoundError:
         raise InputError(f"{path} is missing: run this in the root of the project") from None
     except OSError as error:
@@ -94,6 +94,20 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no keys")
     return content
+
+
+class _Loader(yaml.SafeLoader):
+    """A loader that refuses a key that is there twice, of which PyYAML would take the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return a mapping of different keys."""
+        self.flatten_mapping(node)
+        content = super().construct_mapping(node, deep)
+        if len(content) < len(node.value):
+            keys = [key.value for key, _ in node.value]
+            twice = next((key for key in keys if keys.count(key) > 1), keys[0] if keys else "")
+            raise yaml.constructor.ConstructorError(None, None, f"the key {twice!r} is there twice", node.start_mark)
+        return content
 
 
 def select_model(models: Mapping[str, _Value], name: str) -> _Value:

@@ -2,7 +2,6 @@
 
 import difflib
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -158,11 +157,11 @@ class _Labels:
 
     def __init__(self, record: Record) -> None:
         self._as_found = record.classes == AS_FOUND
-        mapped = {_key(label): target for label, target in record.label_map.items() if target != DROP}
+        mapped = {normalize_label(label): target for label, target in record.label_map.items() if target != DROP}
         names = (*(() if record.classes == AS_FOUND else record.classes), *mapped.values())
-        kept = {_key(name): name for name in names} | mapped
-        self.dropped = {_key(label) for label in record.drop}
-        self.dropped |= {_key(label) for label, target in record.label_map.items() if target == DROP}
+        kept = {normalize_label(name): name for name in names} | mapped
+        self.dropped = {normalize_label(label) for label in record.drop}
+        self.dropped |= {normalize_label(label) for label, target in record.label_map.items() if target == DROP}
         for label in sorted(self.dropped & kept.keys()):
             raise InputError(f"record: {label!r} is dropped, and also a class or mapped to one; choose one")
         self._known = kept | {label: label for label in self.dropped}
@@ -178,14 +177,14 @@ class _Labels:
         """Return a class, or a dropped label; note a label that is unknown."""
         found = self._find(label)
         if found is None:
-            found = _whole_number(_key(label))
+            found = _whole_number(normalize_label(label))
             if not self._as_found:
                 self._unknown[found] += 1
                 self._first.setdefault(found, place)
         return found
 
     def _find(self, label: str) -> str | None:
-        return self._known.get(_key(label)) or self._known.get(_whole_number(_key(label)))
+        return self._known.get(normalize_label(label)) or self._known.get(_whole_number(normalize_label(label)))
 
     def check(self, source: Path) -> None:
         """Raise an InputError that lists all unknown labels."""
@@ -202,10 +201,6 @@ class _Labels:
         )
 
 
-def _key(label: str) -> str:
-    return normalize_label(unicodedata.normalize("NFC", label))
-
-
 def _whole_number(text: str) -> str:
     """Return `3` for `3.0`, which pandas writes where a column also has blank cells."""
     return re.sub(r"(\d+)\.0+", r"\1", text) if re.fullmatch(r"\d+\.0+", text) else text
@@ -217,20 +212,21 @@ def _table_rows(record: Record, raw: Path, labels: _Labels) -> list[LabelRow]:
     image_column, label_column, *group_column = table.indices(
         [names.image, names.label, *([names.group] if names.group is not None else [])]
     )
-    files = FileNames(list_files(record.images_folder(raw)), record.images.numbered)
+    files = FileNames(list_files(record.images_folder(raw)), record.images.numbered, record.images.folder)
+    found = iter(files.match(cells[image_column] for _, cells in table.rows))
     groups: dict[str, str] = {}
     rows: dict[str, LabelRow] = {}
     problems = []
     for line, cells in table.rows:
-        text, label = cells[image_column], cells[label_column]
+        text, label, images = cells[image_column], cells[label_column], next(found)
         if not text and not label:
             continue
         try:
             if CONTROL.search(label):
                 raise ValueError(f"label {label[:40]!r} has a line break or control character; write it in one line")
             group = _whole_number(" ".join(cells[group_column[0]].split())) if group_column else ""
-            group = groups.setdefault(group.casefold(), group)
-            row = LabelRow(line, _image(files, text), labels.parse(label, f"line {line}"), group)
+            group = groups.setdefault(normalize_label(group), group)
+            row = LabelRow(line, _image(files, text, images), labels.parse(label, f"line {line}"), group)
             if row.image in rows:
                 raise ValueError(_repeated(row, rows[row.image]))
             rows[row.image] = row
@@ -242,13 +238,12 @@ def _table_rows(record: Record, raw: Path, labels: _Labels) -> list[LabelRow]:
     return list(rows.values())
 
 
-def _image(files: FileNames, text: str) -> str:
-    """Return the image that a text means, or the text itself if there is none.
+def _image(files: FileNames, text: str, found: list[str]) -> str:
+    """Return the image that a text means, of those found, or the text itself if there is none.
 
     Raises:
         ValueError: it means several, or is no file name.
     """
-    found = files.candidates(text)
     if len(found) > 1:
         raise ValueError(
             f"{text!r} may be {' or '.join(found[:3])}; write the path, or say in the record which file it means, "

@@ -3,10 +3,11 @@
 import bisect
 import contextlib
 import difflib
+import itertools
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path, PurePosixPath
 
 from bloodcells.datasets.layout import all_files, is_os_junk
@@ -43,7 +44,9 @@ class FileNames:
     several files a name without suffix means.
     """
 
-    def __init__(self, files: Iterable[str], numbered: str | None = None) -> None:
+    def __init__(self, files: Iterable[str], numbered: str | None = None, folder: str = ".") -> None:
+        """Index the files, given by their paths below `folder`; see the class for `numbered`."""
+        self._folder = tuple(part for part in _fold(folder).split("/") if part not in ("", "."))
         self._files = {name: name for name in files}
         self._numbered = numbered
         images = [name for name in self._files if is_image(name)]
@@ -52,14 +55,34 @@ class FileNames:
         self._numbers = _by_number(stems, images)
         self._sorted: list[list[tuple[str, str]]] = []
 
+    def match(self, texts: Iterable[str]) -> list[list[str]]:
+        """Return for each text of a column the files that it may mean: one, none, or several if it is ambiguous.
+
+        Folders at the start of a text that are not in the files' paths are passed over only if all texts with a folder
+        begin like that, or if they are the files' own: of `TRAIN/1.png` and `TEST/1.png`, at most one can be the file
+        `1.png`.
+        """
+        column = [*texts]
+        parents = [_fold(text.replace("\\", "/")).split("/")[:-1] for text in column]
+        within = [parts for parts in parents if parts] or [[]]
+        alike = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(min(within), max(within), strict=False))
+        common = [part for part, _ in alike]
+        leads = [common[:end] for end in range(len(common) + 1)]
+        tails = [self._folder[start:] for start in range(len(self._folder) + 1)]
+        passed = frozenset("/".join([*lead, *tail]) for lead in leads for tail in tails)
+        return [self._candidates(text, passed) for text in column]
+
     def candidates(self, text: str) -> list[str]:
-        """Return the files that a text may mean: one, none, or several if it is ambiguous."""
+        """Return the files that a text may mean if there are no others."""
+        return self.match([text])[0]
+
+    def _candidates(self, text: str, passed: Container[str]) -> list[str]:
         for spelling in self._spellings(text):
             if spelling in self._files:
                 return [spelling]
             path = spelling.replace("\\", "/")
             for index in self._indices:
-                found = index.find(path)
+                found = index.find(path, passed)
                 if found:
                     return found
         number = _NUMBER.fullmatch(text)
@@ -114,10 +137,14 @@ class _Index:
             for end in ends:
                 self._ends[end].append((path, image))
 
-    def find(self, text: str) -> list[str]:
-        """Return the images whose path is the text, ends with it, or, if there are none, is the end of it."""
-        ends = _ends(_fold(text))
-        for index, end in [(self._paths, ends[0]), (self._ends, ends[0]), *((self._paths, end) for end in ends[1:])]:
+    def find(self, text: str, passed: Container[str]) -> list[str]:
+        """Return the images whose path is the text, ends with it, or, if there are none, is the end of it.
+
+        `passed` are the starts that may be passed over.
+        """
+        whole, *ends = _ends(_fold(text))
+        rest = [end for end in ends if whole[: -len(end) - 1] in passed]
+        for index, end in [(self._paths, whole), (self._ends, whole), *((self._paths, end) for end in rest)]:
             if end in index:
                 found = index[end]
                 exact = [image for path, image in found if f"/{text}".endswith(f"/{path}") or path.endswith(f"/{text}")]

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path, PurePosixPath
@@ -29,8 +30,8 @@ _RESERVED = ("image", "fold", "actual", "predicted", "double", "null", DROP)  # 
 
 
 def normalize_label(text: str) -> str:
-    """Return a label as labels are compared: without case, and with single spaces."""
-    return " ".join(text.split()).casefold()
+    """Return a label as labels are compared: without case, with single spaces, in one Unicode form."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", " ".join(text.split())).casefold())
 
 
 def check_class_name(name: str) -> None:

@@ -112,3 +112,21 @@ def test_a_broken_table_is_an_error_with_a_remedy(tmp_path: Path, content: bytes
         read_csv(path, ["image", "label"])
     assert str(path) in str(caught.value)
     assert "dvc repro" in str(caught.value)
+
+
+def test_a_folder_that_can_not_be_replaced_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interruption between the two renames brings the old folder back."""
+    target = tmp_path / "folder"
+    target.mkdir()
+    (target / "old.txt").touch()
+    replace = Path.replace
+
+    def interrupted(self: Path, other: Path) -> Path:
+        if other == target and self.name == target.name:
+            raise KeyboardInterrupt
+        return replace(self, other)
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt), atomic_folder(target) as folder:
+        (folder / "new.txt").touch()
+    assert [path.name for path in target.iterdir()] == ["old.txt"]

@@ -11,6 +11,7 @@ from bloodcells.core.parameters import (
     StageParameters,
     TestFolds,
     read_parameters,
+    read_yaml,
     select_model,
 )
 from bloodcells.splits.parameters import CleanParameters
@@ -151,3 +152,10 @@ def test_an_unknown_model_is_an_error_that_names_the_others(path: Path) -> None:
     assert select_model(models, "alexnet") == models["alexnet"]
     with pytest.raises(InputError, match=r"'resnt'.*resnet, efficientnet, alexnet\); did you mean resnet\?"):
         select_model(models, "resnt")
+
+
+def test_a_key_that_is_there_twice_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("a: 1\nlabel_map: {1: one, 2: two, 1: two}\n")
+    with pytest.raises(InputError, match="line 2: not YAML: the key '1' is there twice"):
+        read_yaml(path)

@@ -1,3 +1,4 @@
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,13 @@ def test_groups_are_compared_without_case_and_space(tmp_path: Path) -> None:
     assert [row.group for row in read(tmp_path, table, labels=labels)] == ["P 1", "P 1", "", "12", "12"]
     with pytest.raises(InputError, match="no column 'patient'"):
         read(tmp_path, "Image,Category\n1,monocyte\n", labels=labels)
+
+
+def test_groups_are_compared_in_one_unicode_form(tmp_path: Path) -> None:
+    names = [unicodedata.normalize(form, "Müller") for form in ("NFC", "NFD")]
+    table = f"Image,Category,Patient\n1,monocyte,{names[0]}\n2,monocyte,{names[1]}\n"
+    rows = read(tmp_path, table, labels={"table": "labels.csv", "group": "patient"})
+    assert len({row.group for row in rows}) == 1
 
 
 def test_folders_are_labels(tmp_path: Path) -> None:

@@ -55,6 +55,15 @@ def test_a_text_that_names_none_or_several(files: list[str], text: str, count: i
     assert len(FileNames(files).candidates(text)) == count
 
 
+def test_folders_are_passed_over_if_all_texts_of_a_column_have_them() -> None:
+    files = FileNames(["1.png", "2.png", "x/3.png"])
+    assert files.match(["C:/lab/1.png", "C:/lab/x/3.png"]) == [["1.png"], ["x/3.png"]]
+    # Another folder's image of the same name is another cell.
+    assert files.match(["TRAIN/1.png", "TEST/2.png"]) == [[], []]
+    assert FileNames(["1.png", "2.png"], folder="TRAIN").match(["TRAIN/1.png", "TEST/2.png"]) == [["1.png"], []]
+    assert FileNames(["1.png"], folder="TRAIN").match(["D:/a/TRAIN/1.png", "D:/a/TEST/1.png"]) == [["1.png"], []]
+
+
 def test_a_pattern_says_what_a_number_or_a_name_without_suffix_means() -> None:
     files = ["001.bmp", "001.png", "a.bmp", "a.png", "cell_17.png"]
     assert FileNames(files, "{:03d}.bmp").candidates("1") == ["001.bmp"]

@@ -95,7 +95,9 @@ def choose_columns(table: Table, files: FileNames, image: str | None, label: str
 
 def find_matches(table: Table, files: FileNames, column: str) -> Matches:
     """Return the images that each cell of a column may mean."""
-    return tuple(tuple(files.candidates(text)) if text else () for text in table.column(column))
+    texts = table.column(column)
+    found = iter(files.match(filter(None, texts)))
+    return tuple(tuple(next(found)) if text else () for text in texts)
 
 
 def find_image_columns(table: Table, files: FileNames) -> dict[str, Matches]:

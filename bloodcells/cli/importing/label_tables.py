@@ -161,9 +161,8 @@ def _find_images(name: str, table: Table, files: FileNames, images: Sequence[str
     folders = {folder.as_posix() for image in images for folder in PurePosixPath(image).parents}
     for folder in sorted(folders, key=lambda folder: (-len(in_folder(folder, images)), folder))[:_MAX_FOLDERS]:
         inside = in_folder(folder, images)
-        matches = find_matches(
-            table, FileNames(PurePosixPath(image).relative_to(folder).as_posix() for image in inside), columns.image
-        )
+        names = (PurePosixPath(image).relative_to(folder).as_posix() for image in inside)
+        matches = find_matches(table, FileNames(names, folder=folder), columns.image)
         matched = sum(len(found) == 1 for found in matches)
         found = LabelTable(name, table, replace(columns, matches=matches), folder, tuple(inside))
         tried[matched, -len(inside)].append(found)

@@ -56,28 +56,28 @@ def listing(root: Path, chosen: str) -> Iterator[str]:
         yield f"{mark} {name:{width}}  {read_record(name, root / RECORDS).title}"
 
 
-def use(root: Path, name: str, record: Record, chosen: str) -> Iterator[str]:
-    """Choose a data set, and yield what was done."""
+def use(root: Path, name: str, record: Record, chosen: str) -> list[str]:
+    """Choose a data set, and return what was done."""
+    done: list[str] = []
     path, kept = root / PARAMETERS, root / LOCKS / name
     before = read_yaml(path)
     restored = name != chosen and kept_run_fits(kept, before)
     base = kept if restored else (root if name == chosen else plain_parameters(root, chosen, before))
     text = (base / PARAMETERS).read_text(encoding="utf-8")
     content, changes = with_parameters(
-        text, {"dataset": name, **({} if restored else record.parameters)}, record_path(name)
+        text, {**({} if restored else record.parameters), "dataset": name}, record_path(name)
     )
-    if name != chosen and locked_dataset(root / LOCK) == chosen:
-        keep(root, chosen)
-        yield f"kept the run on {chosen} in {LOCKS / chosen}"
-    if restored:
+    if name != chosen:
+        done += keep(root, chosen, before)
+    if restored and (kept / LOCK).is_file():
         write_text(root / LOCK, (kept / LOCK).read_text(encoding="utf-8"))
-        yield f"restored the parameters and the lock file of the last run on {name} from {LOCKS / name}"
+    if restored:
+        done.append(f"restored what {LOCKS / name} kept of {name}")
     write_text(path, content)
     if restored:
         shutil.rmtree(kept)  # dvc.lock belongs to the data set in use, locks/ has those of the others
-    for key, (old, new) in changes.items():
-        yield f"{PARAMETERS}: {key}: {_short(old)} → {_short(new)}"
-    yield f"{name} ({record.title}) is in use; next: dvc repro"
+    done += [f"{PARAMETERS}: {key}: {_short(old)} → {_short(new)}" for key, (old, new) in changes.items()]
+    return [*done, f"{name} ({record.title}) is in use; next: dvc repro"]
 
 
 def plain_parameters(root: Path, chosen: str, current: Mapping[str, Any]) -> Path:
@@ -91,10 +91,8 @@ def plain_parameters(root: Path, chosen: str, current: Mapping[str, Any]) -> Pat
 
 
 def kept_run_fits(folder: Path, parameters: Mapping[str, Any]) -> bool:
-    """Return whether a kept run has parameters that this code knows; those of an older one may have other keys."""
-    if not (folder / LOCK).is_file() or not (folder / PARAMETERS).is_file():
-        return False
-    return _keys(read_yaml(folder / PARAMETERS)) == _keys(parameters)
+    """Return whether a folder keeps parameters that this code knows; those of an older run may have other keys."""
+    return (folder / PARAMETERS).is_file() and _keys(read_yaml(folder / PARAMETERS)) == _keys(parameters)
 
 
 def locked_dataset(lock: Path) -> str | None:
@@ -103,10 +101,34 @@ def locked_dataset(lock: Path) -> str | None:
     return found[1] if found else None
 
 
-def keep(root: Path, name: str) -> None:
-    """Copy the lock file and the parameters of a data set into `locks/NAME`."""
-    for file in (LOCK, PARAMETERS):
-        write_text(root / LOCKS / name / file, (root / file).read_text(encoding="utf-8"))
+def keep(root: Path, name: str, current: Mapping[str, Any]) -> list[str]:
+    """Keep what belongs to a data set that is left, and return what was done.
+
+    Raises:
+        InputError: its parameters were changed without a run, and would replace those of a kept run.
+    """
+    folder = LOCKS / name
+    if locked_dataset(root / LOCK) == name:
+        for file in (LOCK, PARAMETERS):
+            write_text(root / folder / file, (root / file).read_text(encoding="utf-8"))
+        return [f"kept the parameters and the lock file of the run on {name} in {folder}"]
+    if name not in record_names(root / RECORDS) or not is_edited(root, name, current):
+        return []
+    if (root / folder / LOCK).is_file():
+        raise InputError(
+            f"{PARAMETERS} was changed after `bloodcells use {name}`, and {folder} has the parameters of the last run "
+            f"on {name}: run `dvc repro`, or undo the changes"
+        )
+    write_text(root / folder / PARAMETERS, (root / PARAMETERS).read_text(encoding="utf-8"))
+    return [f"kept the parameters of {name} in {folder}"]
+
+
+def is_edited(root: Path, name: str, current: Mapping[str, Any]) -> bool:
+    """Return whether params.yaml differs from what choosing the data set wrote."""
+    text = (plain_parameters(root, name, current) / PARAMETERS).read_text(encoding="utf-8")
+    values = {**read_record(name, root / RECORDS).parameters, "dataset": name}
+    written, _ = with_parameters(text, values, record_path(name))
+    return bool(YAML(typ="safe").load(written) != current)
 
 
 def with_parameters(text: str, values: Mapping[str, Any], origin: Path) -> tuple[str, dict[str, tuple[object, object]]]:

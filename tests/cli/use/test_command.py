@@ -7,6 +7,7 @@ import yaml
 
 from bloodcells.cli.main import main
 from tests.support import project
+from tests.support.project import set_params
 
 LAB = """
 title: Our cells
@@ -82,6 +83,34 @@ def test_what_one_record_sets_does_not_reach_another_data_set(repository: Path) 
     assert params(repository)["image"]["side"] == 160
     main(["use", "lab"])
     assert params(repository)["image"] == {"input": "crop", "crop": 120, "side": 96}
+
+
+def test_edited_parameters_of_a_data_set_without_a_run_come_back(repository: Path) -> None:
+    main(["use", "lab"])
+    set_params(repository, {"train.epochs": 99})
+    main(["use", "rendered"])
+    assert params(repository)["train"]["epochs"] == 16
+    main(["use", "lab"])
+    assert params(repository)["train"]["epochs"] == 99
+
+
+def test_edited_parameters_never_replace_those_of_a_kept_run(repository: Path) -> None:
+    kept = repository / "locks" / "bccd"
+    kept.mkdir(parents=True)
+    (kept / "dvc.lock").write_text("stages: {}\n")
+    (kept / "params.yaml").write_text("dataset: bccd\nformer_key: 1\n")
+    main(["use", "bccd"])
+    set_params(repository, {"train.epochs": 99})
+    with pytest.raises(SystemExit, match="undo the changes"):
+        main(["use", "rendered"])
+    assert params(repository)["train"]["epochs"] == 99
+    assert "former_key" in (kept / "params.yaml").read_text()
+
+
+def test_a_record_can_not_choose_another_data_set(repository: Path) -> None:
+    record(repository, LAB.replace("image.crop", "dataset: bccd, image.crop"))
+    main(["use", "lab"])
+    assert params(repository)["dataset"] == "lab"
 
 
 def test_parameters_of_an_older_run_are_not_restored(repository: Path) -> None:

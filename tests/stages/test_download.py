@@ -98,7 +98,7 @@ def test_a_mirror_in_the_environment_is_used(project: Path, pin: str, site: Site
     assert smallset.read(RAW) == smallset.FILES
     assert {path.name for path in DATASET.artifacts.iterdir()} == {"raw", "source.json"}
     size = sum(map(len, smallset.FILES.values()))
-    assert source() == {"source": "published", "fingerprint": pin, "files": 4, "bytes": size}
+    assert source() == {"source": "published", "range": None, "fingerprint": pin, "files": 4, "bytes": size}
 
 
 def test_data_in_the_cache_are_used_without_a_network(pin: str, project: Path, tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_a_folder_is_copied_as_it_is(project: Path, monkeypatch: pytest.MonkeyPa
     main()
     assert smallset.read(RAW) == mine
     fingerprint = smallset.checksums(tmp_path / "same", mine).fingerprint()  # that of `dvc add`
-    assert source() == {"source": "folder", "fingerprint": fingerprint, "files": 3, "bytes": 3}
+    assert source() == {"source": "folder", "range": None, "fingerprint": fingerprint, "files": 3, "bytes": 3}
     (OWN / "t.xlsx").write_bytes(b"u")
     (OWN / "my images" / "a.png").unlink()
     main()

@@ -206,7 +206,7 @@ def examine(folder: Path) -> dict[str, Any]:
 
     with Repo(os.fspath(folder)) as repo, lock_repo(repo):
         stages = [stage for stage in repo.index.stages if stage.path.endswith(".yaml")]
-        outs = [Path(out.fs_path) for stage in stages for out in stage.outs]
+        outs = [Path(out.fs_path) for stage in repo.index.stages for out in stage.outs]  # also what `dvc add` tracks
         before, after = repo.index.graph, repo.index.graph.reverse()
 
         def is_made(path: Path) -> bool:

@@ -69,6 +69,7 @@ def use(root: Path, name: str, record: Record, chosen: str) -> list[str]:
     )
     if name != chosen:
         done += keep(root, chosen, before)
+        release(root, chosen)
     if restored and (kept / LOCK).is_file():
         write_text(root / LOCK, (kept / LOCK).read_text(encoding="utf-8"))
     if restored:
@@ -121,6 +122,17 @@ def keep(root: Path, name: str, current: Mapping[str, Any]) -> list[str]:
         )
     write_text(root / folder / PARAMETERS, (root / PARAMETERS).read_text(encoding="utf-8"))
     return [f"kept the parameters of {name} in {folder}"]
+
+
+def release(root: Path, name: str) -> None:
+    """Keep DVC from deleting the results of a data set that is left.
+
+    `dvc checkout` and `dvc exp run` delete files that DVC has written and that the pipeline does not name any more, if
+    their time stamps are those that DVC noted. Files with new time stamps belong to the user.
+    """
+    for folder in ("artifacts", "metrics", "plots"):
+        for path in (root / folder / name).rglob("*"):
+            path.touch()
 
 
 def is_edited(root: Path, name: str, current: Mapping[str, Any]) -> bool:

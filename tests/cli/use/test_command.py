@@ -144,3 +144,29 @@ def test_the_list_marks_the_one_in_use(repository: Path, capsys: pytest.CaptureF
     main(["use"])
     lines = capsys.readouterr().out.splitlines()
     assert [line[:10].rstrip() for line in lines] == ["  bccd", "  lab", "* rendered"]
+
+
+PIPELINE = """
+stages:
+  evaluate:
+    cmd: >-
+      mkdir -p metrics/${dataset} artifacts/${dataset} && echo 1 > artifacts/${dataset}/b &&
+      echo '{"a": ${train.epochs}}' > metrics/${dataset}/a.json
+    params: [dataset, train]
+    metrics: [{"metrics/${dataset}/a.json": {cache: false}}]
+    outs: ["artifacts/${dataset}/b"]
+"""
+
+
+def test_dvc_leaves_the_results_of_other_data_sets_alone(repository: Path) -> None:
+    project.done("dvc", "init", "--quiet", cwd=repository)
+    (repository / "dvc.yaml").write_text(PIPELINE)
+    (repository / "dvc.lock").unlink()
+    for epochs in (16, 17, 16):  # the last run is restored from the cache: DVC notes what it wrote
+        set_params(repository, {"train.epochs": epochs})
+        project.done("dvc", "repro", "--quiet", cwd=repository)
+    main(["use", "lab"])
+    project.done("dvc", "repro", "--quiet", cwd=repository)
+    project.done("dvc", "checkout", "--quiet", cwd=repository)
+    assert (repository / "metrics" / "rendered" / "a.json").is_file()
+    assert (repository / "artifacts" / "rendered" / "b").is_file()

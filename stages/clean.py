@@ -56,7 +56,7 @@ def main() -> None:
     folds = assign_folds(labels, groups, clean.n_splits, clean.seed)
 
     published = Counter("double" if len(row.labels) > 1 else "".join(row.labels) or "null" for row in labeled)
-    counts = [(label, "published", count) for label, count in sorted(published.items())]
+    counts = [(label, "labeled", count) for label, count in sorted(published.items())]
     counts += [(label, "kept", labels.count(label)) for label in classes]
     with atomic_folder(paths.splits) as splits:
         for fold in range(clean.n_splits):
@@ -136,7 +136,7 @@ def _print_summary(
     dropped_rows = Counter(reason for _, reason in rows if reason is not None)
     counts = ", ".join(f"{count} {reason}" for reason, count in sorted(dropped_rows.items()))
     print(f"kept {len(labels)} cells:", ", ".join(f"{labels.count(label)} {label}" for label in classes))
-    print(f"dropped {dropped_rows.total()} rows: {counts}")
+    print(f"dropped {dropped_rows.total()} rows{': ' if counts else ''}{counts}")
     repeated = len(near_duplicates) - len(set(near_duplicates.values()))
     print(f"images: {len(near_duplicates)}, of which {repeated} show the same part of a smear as another one")
     name, cells = Counter(groups).most_common(1)[0]

@@ -227,7 +227,7 @@ def data(params: Parameters) -> dict[str, Any]:
     """Return what the page of the data set says."""
     counts, dropped = _read(params.paths.chart("counts")), read_csv(params.paths.chart("dropped"), ("reason",))
     reasons = pd.Series([row["reason"] for row in dropped], dtype=str).value_counts().sort_index()
-    published, kept = (counts[counts["step"] == step].set_index("class")["count"] for step in ("published", "kept"))
+    published, kept = (counts[counts["step"] == step].set_index("class")["count"] for step in ("labeled", "kept"))
     names = [*kept.index, *(name for name in published.index if name not in kept.index)]
     duplicates = _checks(params.paths).set_index("description")["value"]
     return {

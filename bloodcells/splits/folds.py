@@ -41,7 +41,7 @@ def assign_folds(labels: Sequence[str], groups: Sequence[str], n_splits: int, se
     Raises:
         InputError: a class can't be in every fold.
     """
-    remedy = "lower clean.n_splits or add cells"
+    remedy = "lower clean.n_splits (and test_folds) in params.yaml, or add cells"
     _check_class_sizes(labels, groups, n_splits, "folds (clean.n_splits)", remedy)
     folds = assign_parts(labels, groups, [1] * n_splits, f"{seed}")
     names = np.asarray(labels)

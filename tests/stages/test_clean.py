@@ -132,8 +132,8 @@ def test_the_counts_match_the_tables(cleaned: Path) -> None:
     counts = {(row["class"], row["step"]): int(row["count"]) for row in table(cleaned / PATHS.chart("counts"))}
     kept = Counter(row["label"] for row in table(cleaned / PATHS.cells))
     assert {label: counts[label, "kept"] for label in CLASSES} == kept
-    assert counts["basophil", "published"] == 1
-    assert counts["double", "published"] == 2
+    assert counts["basophil", "labeled"] == 1
+    assert counts["double", "labeled"] == 2
     for fold, rows in enumerate(splits(cleaned)):
         for label in CLASSES:
             in_part = Counter(row["part"] for row in rows if row["label"] == label)

@@ -62,7 +62,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ]
     write_csv(PATHS.checks("data"), columns, data)
     write_csv(PATHS.checks("models"), columns, [("again", "computed again", 0, "0", "yes")])
-    counts = [(c, "published", 21) for c in CLASSES] + [("null", "published", 3)] + [(c, "kept", 20) for c in CLASSES]
+    counts = [(c, "labeled", 21) for c in CLASSES] + [("null", "labeled", 3)] + [(c, "kept", 20) for c in CLASSES]
     write_csv(PATHS.chart("counts"), ("class", "step", "count"), counts)
     dropped = [(n, "a.jpg", "", "null: no label") for n in range(3)] + [(9, "b.jpg", "", "double")] * 4
     write_csv(PATHS.chart("dropped"), ("line", "image", "labels", "reason"), dropped)

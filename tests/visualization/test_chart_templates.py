@@ -71,7 +71,7 @@ def _confusion(models: Models, seed: int) -> pd.DataFrame:
 
 
 def _counts(models: Models, seed: int) -> pd.DataFrame:
-    steps = {"published": 90, "kept": 80, "fold 0 train": 70, "fold 0 test": 60, "fold 1 train": 50}
+    steps = {"labeled": 90, "kept": 80, "fold 0 train": 70, "fold 0 test": 60, "fold 1 train": 50}
     rows = [(label, step, n + seed) for step, n in steps.items() for label in classes_of(models)]
     return pd.DataFrame(rows, columns=["class", "step", "count"])
 

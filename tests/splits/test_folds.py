@@ -128,7 +128,7 @@ def test_few_cells_are_split_without_a_warning(count: int, validation: float) ->
 
 def test_a_class_with_fewer_cells_than_folds_is_an_error() -> None:
     labels = cells({"neutrophil": 20, "monocyte": 4})
-    expected = r"5 folds \(clean\.n_splits\): monocyte has 4; lower clean\.n_splits or add cells"
+    expected = r"5 folds \(clean\.n_splits\): monocyte has 4; lower clean\.n_splits"
     with pytest.raises(InputError, match=expected):
         assign_folds(labels, ungrouped(labels), 5, seed=1)
 

@@ -230,7 +230,7 @@ def no_parameters(place: Path) -> None:
             images_all_alike,
             r"add cells \((\d+) of \1 eosinophil cells belong to one group, image BloodImage_00000\.jpg: .*clean\.near",
         ),
-        (few_monocytes, r"monocyte has 1; lower clean\.n_splits or add cells"),
+        (few_monocytes, r"monocyte has 1; lower clean\.n_splits"),
         (broken_image, r"BloodImage_00000\.jpg is broken"),
         (gray_image, r"BloodImage_00000\.jpg is grayscale"),
         (wrong_parameter, r"clean\.validation: Field required; clean\.validaton: Extra inputs"),

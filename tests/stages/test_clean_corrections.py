@@ -63,7 +63,7 @@ def test_a_correction_changes_the_label_downstream_and_is_listed(capsys: pytest.
         [third, "unsure", "", "corrections/ab.csv"],
     ]
     steps = {(row["class"], row["step"]): int(row["count"]) for row in table(PATHS.chart("counts"))}
-    assert steps["neutrophil", "labeled"] - steps["neutrophil", "kept"] >= 2  # as the source has them: without corrections
+    assert steps["neutrophil", "labeled"] - steps["neutrophil", "kept"] >= 2
 
 
 def test_a_correction_that_no_longer_fits_stops_the_stage() -> None:

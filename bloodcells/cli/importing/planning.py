@@ -216,6 +216,8 @@ def _parameters(
     n_splits = min(options.n_splits, choice.classes[small])
     if n_splits < options.n_splits:
         chosen["clean.n_splits"] = (n_splits, f"{small} has only {n_splits} cells that do not belong together")
+    elif cells < _FEW_CELLS:  # test_folds names all folds, so their number must not come from another data set
+        chosen["clean.n_splits"] = (n_splits, "each class has cells for them")
     if cells < _FEW_CELLS:
         chosen["test_folds"] = (list(range(n_splits)), "every cell is tested once")
     return chosen

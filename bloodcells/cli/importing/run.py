@@ -13,7 +13,6 @@ from bloodcells.cli.importing.report import format_report
 from bloodcells.cli.importing.scanning import scan
 from bloodcells.cli.importing.writing import SOURCE, check_target, write_data_set
 from bloodcells.core.errors import InputError
-from bloodcells.core.parameters import PARAMETERS, read_yaml
 from bloodcells.datasets.record import AS_FOUND, RECORDS, record_path
 from bloodcells.imaging.loading import open_rgb
 
@@ -30,7 +29,7 @@ def run(arguments: argparse.Namespace) -> None:
     if not arguments.dry_run:
         check_target(name, records, arguments.force)
     found = scan(folder, _open)
-    plan = make_plan(found, options(arguments, int(read_yaml(root / PARAMETERS)["clean"]["n_splits"])))
+    plan = make_plan(found, options(arguments))
     print(format_report(found, plan))
     if folder.resolve().is_relative_to(root.resolve()) and not is_ignored(root, folder):
         print(f"{folder} lies inside the project: move it out, so that none of its images gets into git.\n")
@@ -54,7 +53,7 @@ def check_place(folder: Path, root: Path, target: Path) -> None:
         raise InputError(f"{folder} is where the import writes: move it elsewhere, and import it from there")
 
 
-def options(arguments: argparse.Namespace, n_splits: int) -> Options:
+def options(arguments: argparse.Namespace) -> Options:
     """Return what the user says."""
     as_found = arguments.classes in (["as-found"], [AS_FOUND])
     images = arguments.images
@@ -67,7 +66,6 @@ def options(arguments: argparse.Namespace, n_splits: int) -> Options:
         classes=Wishes(arguments.labels, arguments.drop, None if as_found else arguments.classes),
         as_found=as_found,
         crop=arguments.crop,
-        n_splits=n_splits,
     )
 
 

@@ -64,6 +64,16 @@ def test_a_second_laboratory_s_set_is_imported(
     assert "masks" in said
 
 
+def test_the_folds_are_not_those_of_the_data_set_in_use(
+    project: Path, laboratory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, text in enumerate(("clean: {n_splits: 3}\n", "clean: 5\n", "dataset: other\n")):
+        (project / "params.yaml").write_text(text)
+        run(laboratory, "--name", f"lab{number}", "--classes", "as-found", "--drop", "5", capsys=capsys)
+        parameters = read_record(f"lab{number}").parameters
+        assert (parameters["clean.n_splits"], parameters["test_folds"]) == (5, [0, 1, 2, 3, 4])
+
+
 def test_a_dry_run_only_reports(project: Path, laboratory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = run(laboratory, "--name", "second", "--dry-run", capsys=capsys)
     assert "dvc add" not in said

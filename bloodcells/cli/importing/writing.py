@@ -1,7 +1,7 @@
 """Writing an imported data set: its record, as a person would write it, and the copied files."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import yaml
 
 from bloodcells.cli.importing.planning import Plan
 from bloodcells.core.errors import InputError
-from bloodcells.core.files import atomic_folder, write_text
+from bloodcells.core.files import atomic_folder, atomic_write, write_text
 from bloodcells.core.parameters import read_yaml
 from bloodcells.datasets.labels import read_labels
 from bloodcells.datasets.layout import copy_files
@@ -60,14 +60,27 @@ def write_data_set(name: str, title: str, plan: Plan, records: Path = RECORDS) -
     content |= {"corrections": before["corrections"]} if before.get("corrections") else {}
     with atomic_folder(target) as folder:
         if target.is_dir():
-            others = shutil.ignore_patterns(SOURCE, "record.yaml")
-            shutil.copytree(target, folder, symlinks=True, dirs_exist_ok=True, ignore=others)
+            shutil.copytree(target, folder, symlinks=True, dirs_exist_ok=True, ignore=_replaced(target))
         copy_files(plan.files, folder / SOURCE)
-        write_text(folder / ".gitignore", f"/{SOURCE}\n")  # as `dvc add` does: no image gets into git before it
+        _ignore_source(folder / ".gitignore")
         if not (folder / CORRECTIONS).exists():
             write_text(folder / CORRECTIONS / "README.md", _CORRECTIONS)
         write_text(folder / "record.yaml", format_record(name, content, plan.reasons))
         read_labels(read_record(name, folder.parent), folder / SOURCE)  # the very files that the pipeline will read
+
+
+def _replaced(target: Path) -> Callable[[str, list[str]], list[str]]:
+    """Return which entries of a folder are not copied: of the data set's own folder, those that are written anew."""
+    return lambda folder, names: [name for name in (SOURCE, "record.yaml") if Path(folder) == target and name in names]
+
+
+def _ignore_source(path: Path) -> None:
+    """Let git ignore the files, as `dvc add` does, so that no image gets into git before it; other lines stay."""
+    before = path.read_bytes() if path.exists() else b""
+    line = f"/{SOURCE}".encode()
+    if line not in before.splitlines():
+        with atomic_write(path) as part:
+            part.write_bytes(before + b"\n" * (before[-1:] not in (b"", b"\n")) + line + b"\n")
 
 
 def format_record(name: str, content: Mapping[str, Any], reasons: Mapping[str, str]) -> str:

@@ -52,6 +52,21 @@ def test_the_images_are_kept_out_of_git(tmp_path: Path) -> None:
     assert (tmp_path / "datasets" / "lab" / ".gitignore").read_text() == "/source\n"
 
 
+def test_the_user_s_own_files_and_ignored_names_stay(tmp_path: Path) -> None:
+    made = plan(laboratory(tmp_path / "lab"))
+    write_data_set("lab", "Lab", made, tmp_path / "datasets")
+    folder = tmp_path / "datasets" / "lab"
+    own = {folder / "scans" / "source" / "a.txt": "a", folder / "scans" / "record.yaml": "b"}
+    for path, text in own.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    for before, after in (("/scans/", "/scans/\n/source\n"), ("/source\n/scans/\n", "/source\n/scans/\n")):
+        (folder / ".gitignore").write_text(before)
+        write_data_set("lab", "Lab", made, tmp_path / "datasets")
+        assert (folder / ".gitignore").read_text() == after
+        assert {path: path.read_text() for path in own} == own
+
+
 def test_there_is_a_folder_for_corrections_which_an_import_does_not_touch_again(tmp_path: Path) -> None:
     made = plan(laboratory(tmp_path / "lab"))
     write_data_set("lab", "Lab", made, tmp_path / "datasets")

@@ -1,7 +1,11 @@
 """Argument types that several commands share."""
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from bloodcells.core.errors import DISK_FULL, InputError
 
 
 def file_to_write(text: str) -> Path:
@@ -28,3 +32,18 @@ def folder_to_write(text: str) -> Path:
         if folder.exists() and not folder.is_dir():
             raise argparse.ArgumentTypeError(f"{str(folder)!r} is a file, not a folder: name another")
     return path
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say in one line that a file which the user named can't be written.
+
+    Raises:
+        InputError: the block raised an OSError, other than that of a full disk.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            raise
+        raise InputError(f"{path} can't be written: {error.strerror}; name another file") from None

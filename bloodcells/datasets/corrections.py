@@ -1,12 +1,14 @@
 """Corrections of labels: the files that readers save in the page of `bloodcells relabel`, and how they are applied."""
 
 import difflib
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bloodcells.core.errors import InputError
 from bloodcells.datasets.labels import LabelRow
+from bloodcells.datasets.matching import CONTROL
 from bloodcells.datasets.record import CORRECTIONS, DROP, Record, normalize_label
 from bloodcells.datasets.tables import read_table
 
@@ -61,15 +63,21 @@ def from_text(value: str) -> str:
     return value[1:] if value.startswith("'") and value[1:].startswith(_FORMULA) else value
 
 
-def read_corrections(path: Path) -> list[Correction]:
+def read_corrections(
+    path: Path, remedy: str = "put it there, or take it out of the record's corrections"
+) -> list[Correction]:
     """Read a file of corrections, also as a spreadsheet saves it again.
 
+    Args:
+        path: the file.
+        remedy: what the user can do if there is no such file.
+
     Raises:
-        InputError: it is missing or no table, lacks a column or a value, or has an image twice. The message names the
-            line and the remedy.
+        InputError: it is missing or no table, lacks a column or a value, has a control character, or has an image
+            twice. The message names the line and the remedy.
     """
     if not path.is_file():
-        raise InputError(f"{path} is missing: put it there, or take it out of the record's corrections")
+        raise InputError(f"{path} is {'not a file' if path.exists() else 'missing'}: {remedy}")
     table = read_table(path)
     places = table.indices(COLUMNS)
     rows: dict[str, Correction] = {}
@@ -79,6 +87,10 @@ def read_corrections(path: Path) -> list[Correction]:
         missing = [name for name in ("image", "new", "reader") if not getattr(found, name)]
         if missing:
             raise InputError(f"{found.where}: no {' and no '.join(missing)}; fill it in, or delete the row")
+        unprintable = [name for name in COLUMNS if name != "note" and CONTROL.search(getattr(found, name))]
+        if unprintable:
+            value = getattr(found, unprintable[0])
+            raise InputError(f"{found.where}: {unprintable[0]} {value!r} has a control character; write it again")
         if found.image in rows:
             raise InputError(f"{found.where}: {found.image} is already in line {rows[found.image].line}; keep one")
         rows[found.image] = found
@@ -108,7 +120,8 @@ def apply_corrections(
     """Apply what readers decided, in the given order.
 
     A later correction may change the label that an earlier one gave: its `old` is that label. Corrections with the same
-    `old` were read side by side, and must agree unless one of them is unsure.
+    `old` were read side by side, and must agree unless one of them is unsure. Once a later correction has changed the
+    label, a former label may return and be read anew.
 
     Args:
         rows: the labels of the data set.
@@ -126,7 +139,7 @@ def apply_corrections(
     result = list(rows)
     position = {row.cell: place for place, row in enumerate(rows)}
     names = {normalize_label(name): name for name in (*classes, DROP, UNSURE)}
-    decided: dict[tuple[str, str], Correction] = {}
+    decided: dict[str, dict[str, Correction]] = defaultdict(dict)  # by image and the label that it was read under
     changes: list[Correction] = []
     for given in corrections:
         if given.image not in position:
@@ -139,8 +152,9 @@ def apply_corrections(
         one = replace(given, old=old, new=new)
         row = result[position[one.image]]
         current = " + ".join(row.labels)
-        before = decided.get((one.image, one.old))
-        if before is None and normalize_label(one.old) != normalize_label(current):
+        seen = normalize_label(one.old)
+        before = decided[one.image].get(seen)
+        if before is None and seen != normalize_label(current):
             raise InputError(
                 f"{one.where}: {one.image} was read as {one.old or 'unlabeled'}, but its label is now "
                 f"{current or 'missing'}; delete the row, or let it be read again"
@@ -153,7 +167,9 @@ def apply_corrections(
                 )
             continue
         if before is None or before.new == UNSURE:
-            decided[one.image, one.old] = one
+            if one.new not in (one.old, UNSURE):
+                decided[one.image].clear()  # what was read under former labels: the label has changed since
+            decided[one.image][seen] = one
         if one.new == UNSURE:
             changes.append(one)
         elif one.new != one.old:

@@ -67,6 +67,7 @@ def test_what_a_spreadsheet_would_compute_is_text_and_comes_back(tmp_path: Path,
         (f"{HEAD}\r\na.jpg,,monocyte,AB,,\r\na.jpg,,monocyte,AB,,\r\n", "line 3: a.jpg is already in line 2"),
         (f"{HEAD}\r\na.jpg,monocyte,,AB,,\r\n", "line 2: no new; fill it in"),
         (f"{HEAD}\r\na.jpg,monocyte\r\n", "line 2: no new and no reader"),
+        (f"{HEAD}\r\na.jpg,,monocyte,\x1b[31mAB,,\r\n", r"line 2: reader '\x1b[31mAB' has a control character"),
         (f'{HEAD}\r\na.jpg,monocyte,drop,AB,,"open\r\nb.jpg,monocyte,drop,AB,,\r\n', "line 2: a quotation mark"),
     ],
 )
@@ -134,6 +135,17 @@ def test_a_later_reading_may_change_what_an_earlier_one_decided() -> None:
     assert applied(rows(a="monocyte"), first, second)[0] == {"a.jpg": "neutrophil"}
     with pytest.raises(InputError, match="its label is now monocyte"):
         applied(rows(a="monocyte"), second, first)
+
+
+def test_a_label_that_has_returned_is_read_anew() -> None:
+    there, back = correction("a.jpg", "monocyte", "lymphocyte"), correction("a.jpg", "lymphocyte", "monocyte", "CD")
+    for new in ("lymphocyte", "neutrophil"):
+        again = correction("a.jpg", "monocyte", new, "EF")
+        labels, changes = applied(rows(a="monocyte"), there, back, again)
+        assert labels == {"a.jpg": new}
+        assert len(changes) == 3
+    with pytest.raises(InputError, match="CD says monocyte"):  # EF read it beside CD
+        applied(rows(a="monocyte"), there, back, correction("a.jpg", "lymphocyte", "neutrophil", "EF"))
 
 
 def test_two_readers_must_agree_unless_one_is_unsure() -> None:

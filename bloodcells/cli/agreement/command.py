@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from bloodcells.cli.arguments import file_to_write
+from bloodcells.cli.arguments import file_to_write, writing
 from bloodcells.core.errors import InputError
 from bloodcells.core.files import write_csv
 from bloodcells.datasets.corrections import COLUMNS, Correction, as_text, read_corrections
@@ -47,7 +47,10 @@ def main(arguments: argparse.Namespace) -> None:
     Raises:
         InputError: a file can't be read, or they have no cell in common.
     """
-    first, second = read_corrections(arguments.first), read_corrections(arguments.second)
+    first, second = (
+        read_corrections(path, remedy="name a file that a reader saved in the page of `bloodcells relabel`")
+        for path in (arguments.first, arguments.second)
+    )
     found = agreement(first, second)
     other_label = [pair for pair in found.agreed if normalize_label(pair[0].old) != normalize_label(pair[1].old)]
     if arguments.agreed and other_label:
@@ -58,10 +61,12 @@ def main(arguments: argparse.Namespace) -> None:
     if arguments.disagreements:
         columns = ("image", "old", "first", "second", "first_reader", "second_reader", "first_note", "second_note")
         rows = [(a.image, a.old, a.new, b.new, a.reader, b.reader, a.note, b.note) for a, b in open_cells]
-        write_csv(arguments.disagreements, columns, [[as_text(value) for value in row] for row in rows])
+        with writing(arguments.disagreements):
+            write_csv(arguments.disagreements, columns, [[as_text(value) for value in row] for row in rows])
         print(f"written: {arguments.disagreements}: {len(rows)} cells")
     if arguments.agreed:
-        write_csv(arguments.agreed, COLUMNS, [_joined(a, b) for a, b in found.agreed])
+        with writing(arguments.agreed):
+            write_csv(arguments.agreed, COLUMNS, [_joined(a, b) for a, b in found.agreed])
         print(f"written: {arguments.agreed}: {len(found.agreed)} cells")
 
 

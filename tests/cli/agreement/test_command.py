@@ -45,3 +45,11 @@ def test_readings_of_different_labels_are_not_joined(tmp_path: Path) -> None:
     agreed = tmp_path / "agreed.csv"
     assert "under different labels" in error_of(lambda: main(["agreement", *files, "--agreed", str(agreed)]))
     assert not agreed.exists()
+
+
+def test_what_is_no_file_and_what_can_not_be_written(tmp_path: Path) -> None:
+    first, second = readers(tmp_path)
+    message = error_of(lambda: main(["agreement", str(tmp_path), second]))
+    assert f"{tmp_path} is not a file: name a file that a reader saved" in message
+    message = error_of(lambda: main(["agreement", first, second, "--agreed", "/proc/agreed.csv"]))
+    assert "/proc/agreed.csv can't be written: " in message

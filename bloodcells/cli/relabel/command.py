@@ -3,7 +3,9 @@
 import argparse
 from pathlib import Path
 
-from bloodcells.cli.arguments import file_to_write
+from bloodcells.cli.arguments import file_to_write, writing
+from bloodcells.cli.git import is_ignored, repository
+from bloodcells.core.errors import InputError
 from bloodcells.core.files import write_text
 from bloodcells.core.parameters import StageParameters, read_parameters
 from bloodcells.core.paths import DatasetPaths
@@ -81,7 +83,19 @@ def main(arguments: argparse.Namespace) -> None:
     pictures = Pictures(paths, record)
     page, shown = relabel_page(dataset, record.title, classes, cells, pictures.draw, blind=arguments.blind)
     output: Path = arguments.output or Path("relabel", f"{dataset}.html")
-    write_text(output, page)
+    with writing(output):
+        write_text(output, page)
     print(f"written: {output}: {shown} cells ({len(page) / 1e6:.1f} MB); open it in a browser")
+    if _would_be_added(output):
+        print(f"{output} has pictures of the data set, and git does not ignore it: move it, so that none gets into git")
     if shown < len(cells):
         print(f"{len(cells) - shown} more cells would make the page too large: correct these first, and run it again")
+
+
+def _would_be_added(path: Path) -> bool:
+    """Return whether `git add` would take the file."""
+    try:
+        root = repository(Path.cwd())
+    except InputError:  # not in a repository
+        return False
+    return path.resolve().is_relative_to(root.resolve()) and not is_ignored(root, path)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +118,18 @@ def test_without_a_doubtful_cell_there_is_nothing_to_read(folder: Path) -> None:
     issues.write_text(issues.read_text().splitlines()[0] + "\n")
     with pytest.raises(SystemExit, match="name cells with --cells"):
         content()
+
+
+def test_a_page_that_git_would_add_is_warned_about(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    elsewhere = str(tmp_path_factory.mktemp("elsewhere") / "cells.html")
+    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+    (folder / ".gitignore").write_text("/relabel/\n")
+    for words, warned in (([], False), (["--output", "cells.html"], True), (["--output", elsewhere], False)):
+        main(["relabel", *words])
+        assert ("git does not ignore it" in capsys.readouterr().out) == warned
+
+
+def test_a_page_that_can_not_be_written_is_an_error() -> None:
+    assert "/proc/x.html can't be written: " in error_of(lambda: main(["relabel", "--output", "/proc/x.html"]))

@@ -3,9 +3,10 @@
 import json
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Any, Literal
 
 from bloodcells.cli.importing.classes import is_not_white, names_no_class
 from bloodcells.cli.importing.scanning import Scan
@@ -16,6 +17,7 @@ Format = Literal["voc", "coco", "yolo"]
 _VOC_OBJECT = re.compile(rb"<object>.*?<name>\s*(.*?)\s*</name>", re.DOTALL)
 _YOLO_NAMES = re.compile(r"classes\.txt|(data|dataset)\.ya?ml|.+\.names", re.IGNORECASE)
 _YOLO_LINE = re.compile(rb"\s*\d+(\s+[-+.\deE]+){4,}\s*")
+_COCO_LISTS = ("images", "annotations", "categories")
 _HEAD = 4096
 _MAX_BYTES = 500_000_000
 
@@ -78,22 +80,36 @@ def _find_coco(scan: Scan) -> BoxFiles:
             continue
         try:
             content = json.loads(path.read_bytes())
-            categories = {entry["id"]: str(entry["name"]) for entry in content["categories"]}
-            names.update(categories[entry["category_id"]] for entry in content["annotations"] if "bbox" in entry)
-            if content["images"] and content["annotations"]:
-                files.append(name)
-        except (LookupError, RecursionError, TypeError, ValueError):
-            continue  # another kind of JSON
+        except (RecursionError, ValueError):
+            continue  # not JSON
+        parts = [content.get(part) for part in _COCO_LISTS] if isinstance(content, dict) else []
+        if parts and all(isinstance(part, list) for part in parts) and parts[0] and parts[1]:
+            files.append(name)
+            names.update(_coco_names(content))
     return BoxFiles("coco", tuple(files), names=names)
 
 
+def _coco_names(content: dict[str, list[Any]]) -> Iterator[str]:
+    """Yield the name of each box; what is wrong with others is said by the reader of boxes."""
+    categories = {str(entry.get("id")): entry.get("name") for entry in content["categories"] if isinstance(entry, dict)}
+    for entry in content["annotations"]:
+        name = categories.get(str(entry.get("category_id"))) if isinstance(entry, dict) and "bbox" in entry else None
+        if name is not None:
+            yield str(name)
+
+
 def _find_yolo(scan: Scan) -> BoxFiles:
-    files = []
+    files, odd = [], []
+    images = {PurePosixPath(image.name).stem for image in scan.images}
     for name in scan.tables:
         if name.lower().endswith(".txt"):
             lines = [line for line in _head(scan.folder / name).splitlines()[:20] if line.strip()]
             if lines and all(map(_YOLO_LINE.fullmatch, lines[:-1] or lines)):  # the last line may be cut off
                 files.append(name)
+            elif lines and PurePosixPath(name).stem in images:
+                odd.append(name)
+    folders = {PurePosixPath(name).parent for name in files}
+    files += [name for name in odd if PurePosixPath(name).parent in folders]  # the reader of boxes says what is wrong
     names = [name for name in (*scan.tables, *scan.others) if _YOLO_NAMES.fullmatch(PurePosixPath(name).name)]
     return BoxFiles("yolo", tuple(files), min(names, key=lambda name: name.count("/")) if files and names else "")
 

@@ -1,5 +1,6 @@
 """Folders as laboratories have them, and what an import makes of each."""
 
+import json
 import unicodedata
 from pathlib import Path
 
@@ -341,6 +342,25 @@ def test_boxes_around_white_cells_of_any_kind_are_no_labels(tmp_path: Path) -> N
     table(tmp_path / "t.csv", ("image", "label"), zip(numbered(12), labels(12, FOUR[:2]), strict=True))
     made = plan(tmp_path)
     assert made.record["white_cells"] == {"annotations": "xml", "name": "WBC"}
+def test_a_coco_file_with_a_wrong_annotation_is_not_passed_over(tmp_path: Path) -> None:
+    for name in FOUR[:2]:
+        photographs(tmp_path / name, numbered(6, f"{name}-{{}}.png"))
+    path = coco(tmp_path / "a.json", {f"{FOUR[0]}-1.png": [(FOUR[0], 1, 1, 9, 9)]})
+    content = json.loads(path.read_text())
+    content["annotations"].append({"image_id": 0, "category_id": 77, "bbox": [1, 1, 5, 5]})
+    path.write_text(json.dumps(content))
+    assert f"{path}, annotation 2: no 77" in error(tmp_path)
+    assert plan(tmp_path, Options(layout="folders")).counts == {"lymphocyte": 6, "neutrophil": 6}
+    (tmp_path / "a.json").write_text('{"images": 1, "annotations": [], "categories": []}')
+    assert plan(tmp_path).record["labels"] == {"folders": "."}
+
+
+def test_a_yolo_file_with_a_wrong_line_is_not_passed_over(tmp_path: Path) -> None:
+    for number, name in enumerate(boxed(tmp_path)):
+        (tmp_path / f"{name[:-4]}.txt").write_text(f"{number % 2} 0.5 {'nan' if number == 3 else '0.5'} 0.25 0.3\n")
+    assert "cell-004.txt, line 1: a number is not from 0 to 1" in error(tmp_path)
+
+
     assert len(made.files) == 25
 
 

@@ -4,6 +4,8 @@ import argparse
 import re
 from pathlib import Path
 
+import yaml
+
 from bloodcells.datasets.record import DROP
 
 _HELP = """\
@@ -63,6 +65,8 @@ def _path(text: str) -> Path:
 def _name(text: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_-]*", text):
         raise argparse.ArgumentTypeError(f"{text!r}: write small letters, digits, - and _, a letter first")
+    if not isinstance(yaml.safe_load(text), str):
+        raise argparse.ArgumentTypeError(f"{text!r}: YAML reads it as {yaml.safe_load(text)!r}; choose another name")
     return text
 
 

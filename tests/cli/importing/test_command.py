@@ -128,6 +128,7 @@ def test_folders_that_must_not_be_imported(project: Path, tmp_path: Path) -> Non
     "words",
     [
         ["--name", "No Name"],
+        *(["--name", name] for name in ("no", "on", "yes", "off", "null", "true", "false")),
         ["--name", "lab", "--labels", "1"],
         ["--name", "lab", "--labels", "1=a=b"],
         ["--name", "lab", "--crop", "0"],

@@ -17,7 +17,7 @@ from bloodcells.core.errors import InputError
 from bloodcells.core.geometry import Box
 from bloodcells.core.orientation import upright_size
 from bloodcells.core.parameters import read_yaml
-from bloodcells.datasets.matching import is_image, list_files
+from bloodcells.datasets.matching import CONTROL, is_image, list_files
 from bloodcells.datasets.record import DROP, Record, normalize_label
 
 Size = tuple[int, int]
@@ -169,12 +169,13 @@ def read_voc(path: Path, where: Path, images: Images) -> Iterator[Entry]:
         written = _posix(root.findtext("filename") or "") or path.with_suffix("").name
         own = _relative(path, where)
         image = images.find(own) or images.find(own.parent / written)
-        sides = [int(root.findtext(f"size/{side}") or 0) for side in ("width", "height")]
+        sides = [_whole(root.findtext(f"size/{side}") or "0") for side in ("width", "height")]
         for number, item in enumerate(root.iter("object"), start=1):
             name = (item.findtext("name") or "").strip()
             edges = [float(item.findtext(f"bndbox/{edge}") or "") for edge in ("xmin", "ymin", "xmax", "ymax")]
             if not name:
                 raise ValueError(f"object {number} has no name")
+            _check_printable(name, written)
             left, top, right, bottom = edges
             yield Entry(
                 f"{path}, object {number} ({name})",
@@ -214,6 +215,7 @@ def _read_coco(path: Path, where: Path, images: Images) -> Iterator[Entry]:
             drawn_on = (int(picture.get("width") or 0), int(picture.get("height") or 0))
             if not name or not written:
                 raise ValueError("its name or that of its image is empty")
+            _check_printable(name, written)
             if written not in found:
                 found[written] = images.find(_relative(path, where).parent / written) or PurePosixPath(written).name
         except KeyError as error:
@@ -282,7 +284,12 @@ def _class_names(path: Path) -> list[str]:
         names = _text(path).rstrip().splitlines()
     if not isinstance(names, list) or not names or not all(str(name or "").strip() for name in names):
         raise InputError(f"{path} has no names of classes: write one in each line, or `names:` and a list in YAML")
-    return [str(name).strip() for name in names]
+    names = [str(name).strip() for name in names]
+    try:
+        _check_printable(*names)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}; correct it") from None
+    return names
 
 
 def _clip(entry: Entry, size: Size | None) -> Box:
@@ -319,6 +326,21 @@ def _relative(path: Path, where: Path) -> PurePosixPath:
 def _posix(text: str) -> str:
     """Return a path that any system wrote, relative and with `/`."""
     return text.strip().replace("\\", "/").lstrip("/")
+
+
+def _whole(text: str) -> int:
+    """Return a whole number, which may be written as 40.0."""
+    number = float(text)
+    if not number.is_integer():
+        raise ValueError(f"{text!r} is no whole number of pixels")
+    return int(number)
+
+
+def _check_printable(*names: str) -> None:
+    """Raise ValueError for a name with a control character: it would act on the terminal that shows it."""
+    for name in names:
+        if CONTROL.search(name):
+            raise ValueError(f"{name!r} has a line end or control character")
 
 
 def _names(path: PurePosixPath) -> tuple[str, str, str, str]:

@@ -66,6 +66,13 @@ def test_voc_counts_pixels_from_1_and_both_edges_belong_to_the_box(tmp_path: Pat
     ]
 
 
+def test_the_size_in_a_voc_file_may_be_written_as_decimals(tmp_path: Path) -> None:
+    picture(tmp_path / "a.jpg")
+    text = voc(("WBC", 1, 1, 9, 9)).replace("<width>0", "<width>80.0").replace("<height>0", "<height>60.0")
+    write(tmp_path / "a.xml", text)
+    assert read_boxes(record(boxes="voc"), tmp_path) == [("a.jpg", "WBC", Box(0, 0, 9, 9))]
+
+
 def test_coco_is_left_top_width_height(tmp_path: Path) -> None:
     picture(tmp_path / "images" / "a.jpg")
     content = coco(("eosinophil", [10.2, 20, 30.4, 10]), ("monocyte", [0, 0, 5, 5]))
@@ -220,6 +227,8 @@ BOMB = (
         (voc(("WBC", "1", "2", "3", "4"))[:-20], "is not a Pascal VOC annotation"),
         (voc(("WBC", "one", "2", "3", "4")), "is not a Pascal VOC annotation .*one"),
         (voc((" ", "1", "2", "3", "4")), "object 1 has no name"),
+        (voc(("W&#x9b;C", "1", "2", "3", "4")), r"'W\\x9bC' has a line end or control character"),
+        (voc(("WBC", 1, 2, 3, 4)).replace("<width>0", "<width>80.5"), "'80.5' is no whole number of pixels"),
         ("<annotation><object><name>WBC</name></object></annotation>", "is not a Pascal VOC annotation"),
         ('<?xml version="1.0" encoding="none-such"?><annotation/>', "is not a Pascal VOC annotation"),
         (BOMB, "declares a document type"),
@@ -254,6 +263,7 @@ def _without(part: str, key: str) -> Callable[[dict[str, Any]], object]:
         (lambda content: content["images"].append(3), "an entry of images has no id"),
         (_without("categories", "id"), "an entry of categories has no id"),
         (_without("categories", "name"), "annotation 1: no 'name'"),
+        (lambda content: content["categories"][0].update(name="W\x1b[31m"), r"'W\\x1b\[31m' has a line end or control"),
         (_without("images", "file_name"), "annotation 1: no 'file_name'"),
         (_without("annotations", "bbox"), "annotation 1: no 'bbox'"),
         (

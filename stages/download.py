@@ -40,7 +40,7 @@ def main() -> None:
             download(record, record.published, pin, source, folder)
         else:
             copy(source, folder)
-        found = hash_files({name: path for name, path in all_files(folder).items() if name != WHITE_CELLS})
+        found = hash_files(all_files(folder))
         if record.published is not None:
             add_boxes(record, source, folder)
     write_json(paths.source, {"source": record.source, "range": record.images.range, **describe(found)})

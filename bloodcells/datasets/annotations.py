@@ -14,7 +14,7 @@ MARGIN = 10.0
 """A point at most this far outside a box, in pixels, counts as inside."""
 
 WHITE_CELLS = "white_cells.csv"
-"""A table of boxes beside the raw data."""
+"""A table of boxes beside the raw data of a published set; elsewhere, a file of this name is like any other."""
 
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
 
@@ -23,13 +23,13 @@ Boxes = dict[str, list[Box]]
 
 
 def white_cells(record: Record, raw: Path) -> Boxes:
-    """Return the boxes of white cells: those that the data set annotates, and those of `WHITE_CELLS` in the raw data.
+    """Return the boxes of white cells: those that the data set annotates, and those of `WHITE_CELLS`.
 
     Raises:
         InputError: an annotation or the table can't be read.
     """
     folder, table = record.images_folder(raw), raw / WHITE_CELLS
-    boxes = read_box_table(table) if table.is_file() else {}
+    boxes = read_box_table(table) if record.source == "published" and table.is_file() else {}
     if record.white_cells is None:
         return boxes
     where, name = raw / record.white_cells.annotations, normalize_label(record.white_cells.name)

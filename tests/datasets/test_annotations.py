@@ -30,13 +30,16 @@ def test_boxes_of_white_cells_are_those_annotated_with_the_name_of_the_record(tm
     }
 
 
-def test_a_table_beside_the_images_is_for_images_without_annotation(tmp_path: Path) -> None:
-    assert white_cells(RECORD, tmp_path) == {}
+def test_a_table_beside_published_images_is_for_those_without_annotation(tmp_path: Path) -> None:
+    published = read_record("bccd", ROOT / "datasets")
+    assert white_cells(published, tmp_path) == {}
     for name in ("a.jpg", "b.jpg"):
         picture(tmp_path / "JPEGImages" / name)
     write(tmp_path / "Annotations" / "a.xml", voc(("WBC", 5, 6, 7, 8)))
     write_box_table(tmp_path / "white_cells.csv", {"a.jpg": [Box(0, 0, 9, 9)], "b.jpg": [Box(1, 2, 3, 4)]})
-    assert white_cells(RECORD, tmp_path) == {"a.jpg": [Box(4, 5, 7, 8)], "b.jpg": [Box(1, 2, 3, 4)]}
+    assert white_cells(published, tmp_path) == {"a.jpg": [Box(4, 5, 7, 8)], "b.jpg": [Box(1, 2, 3, 4)]}
+    (tmp_path / "white_cells.csv").write_text("image,label\na.jpg,monocyte\n")  # of another data set: its labels
+    assert white_cells(RECORD, tmp_path) == {"a.jpg": [Box(4, 5, 7, 8)]}
 
 
 def test_a_wrong_annotation_of_a_white_cell_is_an_error(tmp_path: Path) -> None:

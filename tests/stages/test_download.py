@@ -247,6 +247,19 @@ def test_a_folder_without_files_is_an_error_with_its_remedy(
     assert leftovers() == set()
 
 
+def test_a_label_table_called_like_the_table_of_boxes_is_part_of_the_fingerprint(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(source="folder", labels={"table": "white_cells.csv"})
+    monkeypatch.setattr(sys, "argv", ["download", "--pin", "any"])
+    found = []
+    for label in ("NEUTROPHIL", "MONOCYTE"):
+        (OWN / "white_cells.csv").write_text(f"Image,Category\n0,{label}\n")
+        main()
+        found.append(source()["fingerprint"])
+    assert found[0] != found[1]
+
+
 def test_known_boxes_are_added_for_unchanged_published_images_only(
     project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

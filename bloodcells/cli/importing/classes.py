@@ -101,6 +101,11 @@ def is_not_white(label: str) -> bool:
     return _NOT_WHITE.fullmatch(normalize_label(label)) is not None
 
 
+def says_nothing(label: str) -> bool:
+    """Return whether a label says that there is none, as N/A does."""
+    return _NO_LABEL.fullmatch(normalize_label(label)) is not None
+
+
 def choose_classes(found: Collection[Found], wishes: Wishes, boxes: bool = False) -> Choice:
     """Choose the classes of a data set.
 
@@ -174,7 +179,7 @@ def _find(option: str, wanted: Mapping[str, str], by_label: Mapping[str, Found])
 
 
 def _reason_to_drop(label: str, boxes: bool) -> str:
-    if _NO_LABEL.fullmatch(label):
+    if says_nothing(label):
         return "it means that the cell has no label"
     if boxes and is_not_white(label):
         return "not a white cell"

@@ -1,13 +1,14 @@
 """Where a folder has its labels: in a table, in boxes, or in the names of folders."""
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from bloodcells.cli.importing.box_files import BoxFiles, find_boxes
-from bloodcells.cli.importing.classes import is_white_cell
+from bloodcells.cli.importing.classes import is_white_cell, says_nothing
 from bloodcells.cli.importing.label_tables import (
     LabelTable,
     Tables,
@@ -30,6 +31,8 @@ _NO_CLASS = re.compile(
 )
 _NUMBERED = re.compile(r"[a-z]{0,8}[ _-]?\d+", re.IGNORECASE)
 _FORMATS = {"voc": "Pascal VOC", "coco": "COCO", "yolo": "YOLO"}
+_NO_VALUE = {"#n/a", "none", "null", "missing", "not available", "not known"}
+_LARGE_GROUP = 0.5  # of the rows
 _SHOWN = 6
 
 
@@ -115,9 +118,10 @@ def _table_layout(found: LabelTable, others: Sequence[str]) -> Layout:
             f'groups: column "{group}"; {len({*filter(None, values)})} different'
             + (f", blank in {blank} rows, which are groups of their own" if blank else "")
         )
+    remarks = [*_odd_groups(group, table.column(group))] if group else []
     if others:
         facts.append(f"other tables, not used: {_names(others)}")
-    remarks = [
+    remarks += [
         f'"{name}" looks like a patient, slide or acquisition ({len({*table.column(name)})} different in '
         f"{len(table.rows)} rows). If cells belong together, say so: --group {_quoted(name)}. Otherwise cells of one "
         "patient are in training and in test, and the results are too good"
@@ -138,6 +142,22 @@ def _table_layout(found: LabelTable, others: Sequence[str]) -> Layout:
         facts=tuple(facts),
         remarks=tuple(remarks),
     )
+
+
+def _odd_groups(column: str, values: Sequence[str]) -> Iterator[str]:
+    """Describe groups that may be no patient, slide or acquisition."""
+    spelled = {normalize_label(value): value for value in values if value}
+    for key, count in Counter(map(normalize_label, filter(None, values))).most_common():
+        if count > 1 and (says_nothing(key) or key in _NO_VALUE):
+            yield (
+                f'"{column}" is {spelled[key]} in {count} rows. If that means "not known", leave these cells blank: as '
+                "one group, they share a fold"
+            )
+        elif count > _LARGE_GROUP * len(values):
+            yield (
+                f'"{column}" is {spelled[key]} in {count} of {len(values)} rows. A group shares a fold: is this the '
+                "column with the patient, slide or acquisition (--group)?"
+            )
 
 
 def _with_white_cells(scan: Scan, layout: Layout, boxes: BoxFiles | None) -> Layout:

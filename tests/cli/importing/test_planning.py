@@ -101,6 +101,27 @@ def test_a_group_is_used_and_its_few_patients_lower_the_folds(tmp_path: Path) ->
     assert "--group" not in remarks(made)
 
 
+def test_a_group_that_may_be_no_patient_is_remarked(tmp_path: Path) -> None:
+    rows = [
+        (name, "N/A" if number % 4 == 3 else f"P{number}", "A" if number < 18 else f"B{number}", label)
+        for number, (name, label) in enumerate(labeled(tmp_path, 28, FOUR[:3]))
+    ]
+    table(tmp_path / "t.csv", ("image", "patient", "slide", "label"), rows)
+    assert '"patient" is N/A in 7 rows' in remarks(plan(tmp_path, Options(table=TableWishes(group="patient"))))
+    assert '"slide" is A in 18 of 28 rows' in remarks(plan(tmp_path, Options(table=TableWishes(group="slide"))))
+
+
+def test_the_number_of_folds_is_that_of_the_test_folds(tmp_path: Path) -> None:
+    table(tmp_path / "t.csv", ("image", "label"), labeled(tmp_path))
+    parameters = plan(tmp_path).record["parameters"]
+    assert (parameters["clean.n_splits"], parameters["test_folds"]) == (5, [0, 1, 2, 3, 4])
+
+
+def test_a_label_table_may_have_any_name(tmp_path: Path) -> None:
+    table(tmp_path / "white_cells.csv", ("image", "label"), labeled(tmp_path))
+    assert plan(tmp_path).record["labels"]["table"] == "white_cells.csv"
+
+
 def test_columns_that_can_not_be_told_apart_need_an_option(tmp_path: Path) -> None:
     rows = [
         (name, label, labels(24, ("big", "small"))[number // 2])
@@ -321,6 +342,25 @@ def test_coco_boxes_are_cells(tmp_path: Path) -> None:
     assert made.counts == {"lymphocyte": 12, "neutrophil": 12}
 
 
+def test_a_coco_file_with_a_wrong_annotation_is_not_passed_over(tmp_path: Path) -> None:
+    for name in FOUR[:2]:
+        photographs(tmp_path / name, numbered(6, f"{name}-{{}}.png"))
+    path = coco(tmp_path / "a.json", {f"{FOUR[0]}-1.png": [(FOUR[0], 1, 1, 9, 9)]})
+    content = json.loads(path.read_text())
+    content["annotations"].append({"image_id": 0, "category_id": 77, "bbox": [1, 1, 5, 5]})
+    path.write_text(json.dumps(content))
+    assert f"{path}, annotation 2: no 77" in error(tmp_path)
+    assert plan(tmp_path, Options(layout="folders")).counts == {"lymphocyte": 6, "neutrophil": 6}
+    (tmp_path / "a.json").write_text('{"images": 1, "annotations": [], "categories": []}')
+    assert plan(tmp_path).record["labels"] == {"folders": "."}
+
+
+def test_a_yolo_file_with_a_wrong_line_is_not_passed_over(tmp_path: Path) -> None:
+    for number, name in enumerate(boxed(tmp_path)):
+        (tmp_path / f"{name[:-4]}.txt").write_text(f"{number % 2} 0.5 {'nan' if number == 3 else '0.5'} 0.25 0.3\n")
+    assert "cell-004.txt, line 1: a number is not from 0 to 1" in error(tmp_path)
+
+
 def test_yolo_boxes_are_cells(tmp_path: Path) -> None:
     for name in boxed(tmp_path / "images"):
         path = tmp_path / "labels" / f"{name[:-4]}.txt"
@@ -342,25 +382,6 @@ def test_boxes_around_white_cells_of_any_kind_are_no_labels(tmp_path: Path) -> N
     table(tmp_path / "t.csv", ("image", "label"), zip(numbered(12), labels(12, FOUR[:2]), strict=True))
     made = plan(tmp_path)
     assert made.record["white_cells"] == {"annotations": "xml", "name": "WBC"}
-def test_a_coco_file_with_a_wrong_annotation_is_not_passed_over(tmp_path: Path) -> None:
-    for name in FOUR[:2]:
-        photographs(tmp_path / name, numbered(6, f"{name}-{{}}.png"))
-    path = coco(tmp_path / "a.json", {f"{FOUR[0]}-1.png": [(FOUR[0], 1, 1, 9, 9)]})
-    content = json.loads(path.read_text())
-    content["annotations"].append({"image_id": 0, "category_id": 77, "bbox": [1, 1, 5, 5]})
-    path.write_text(json.dumps(content))
-    assert f"{path}, annotation 2: no 77" in error(tmp_path)
-    assert plan(tmp_path, Options(layout="folders")).counts == {"lymphocyte": 6, "neutrophil": 6}
-    (tmp_path / "a.json").write_text('{"images": 1, "annotations": [], "categories": []}')
-    assert plan(tmp_path).record["labels"] == {"folders": "."}
-
-
-def test_a_yolo_file_with_a_wrong_line_is_not_passed_over(tmp_path: Path) -> None:
-    for number, name in enumerate(boxed(tmp_path)):
-        (tmp_path / f"{name[:-4]}.txt").write_text(f"{number % 2} 0.5 {'nan' if number == 3 else '0.5'} 0.25 0.3\n")
-    assert "cell-004.txt, line 1: a number is not from 0 to 1" in error(tmp_path)
-
-
     assert len(made.files) == 25
 
 

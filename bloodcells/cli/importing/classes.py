@@ -153,7 +153,9 @@ def choose_classes(found: Collection[Found], wishes: Wishes, boxes: bool = False
         cells = sum(by_label[label].cells for label in classes if classes[label] == name)
         if groups[name] < MIN_GROUPS or cells < _MIN_CELLS:
             few = "too few to learn" if cells else "no cell with an image has this label alone"
-            dropped[name] = few + ("; --classes can keep it" if groups[name] >= MIN_GROUPS else "")
+            close = difflib.get_close_matches(name, groups.keys() - {name}, n=1)
+            hint = f'; a typing error? --labels "{name}={close[0]}"' if close else ""
+            dropped[name] = few + ("; --classes can keep it" if groups[name] >= MIN_GROUPS else "") + hint
     groups = {name: count for name, count in groups.items() if name not in dropped}
     _check_names(groups, by_label)
     return Choice(

@@ -121,3 +121,9 @@ def test_white_cells_are_known(name: str) -> None:
 @pytest.mark.parametrize("name", ["RBC", "ring", "platelet", "healthy", "12"])
 def test_other_things_are_not_known_as_white_cells(name: str) -> None:
     assert not is_white_cell(name)
+
+
+def test_a_rare_label_that_is_nearly_a_class_may_be_a_typing_error() -> None:
+    choice = choose({"eosinophil": 20, "neutrophil": 20, "eosinofil": 1, "smudge": 1})
+    assert 'a typing error? --labels "eosinofil=eosinophil"' in choice.dropped["eosinofil"]
+    assert "typing" not in choice.dropped["smudge"]

@@ -26,7 +26,12 @@ MAX_CLASSES = 20
 
 AS_FOUND: Literal["as found"] = "as found"
 
-_RESERVED = ("image", "fold", "actual", "predicted", "double", "null", DROP)  # columns and reasons of our tables
+_RESERVED = {
+    *("image", "fold", "actual", "predicted", "double", "null", DROP),  # columns and reasons of the pipeline's tables
+    "unsure",  # what a reader writes instead of a class
+    *("group", "verdict", "confidence", "reasons", "warnings", "left", "top", "right", "bottom", "model", "calibrated"),
+    *("abstains", "error", "answer", "no input", "several", "several labels"),  # of `predict` and `score`
+}
 
 
 def normalize_label(text: str) -> str:
@@ -42,20 +47,41 @@ def check_class_name(name: str) -> None:
     """
     if not name.strip() or len(name) > 40:
         raise ValueError(f"{name[:40]!r} is no class name: write 1 to 40 characters")
-    if not name.isprintable() or any(letter in ',/|\\"' for letter in name) or name != " ".join(name.split()):
-        raise ValueError(f"class {name!r}: a comma, slash, bar, quotation mark or unusual space is in its name")
+    if not name.isprintable() or any(letter in ',/|\\"<>&`' for letter in name) or name != " ".join(name.split()):
+        raise ValueError(
+            f"class {name!r}: a comma, slash, bar, quotation mark, <, >, &, backtick or unusual space is in its name; "
+            "name it otherwise through label_map"
+        )
+    if name[0] in "=+-@":
+        raise ValueError(
+            f"class {name!r}: a spreadsheet takes a name that begins with = + - or @ as a formula; name it otherwise "
+            "through label_map"
+        )
     if normalize_label(name) in _RESERVED:
         raise ValueError(f"class {name!r}: the name is reserved; name it otherwise through label_map")
 
 
 def _check_below(path: str) -> str:
     """Check a path below a folder; a dot is that folder."""
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in path):
+        raise ValueError(f"a control character is in the path {path!r}")
     if PurePosixPath(path).is_absolute() or "\\" in path or ".." in PurePosixPath(path).parts:
         raise ValueError("write a relative path, with / between its parts and without ..")
     return path
 
 
 Below = Annotated[str, AfterValidator(_check_below)]
+
+
+def _check_text(text: str) -> str:
+    """Return a text for readers on one line."""
+    line = " ".join(text.split())
+    if not line.isprintable():
+        raise ValueError(f"a character that can't be printed is in {text!r}")
+    return line
+
+
+Text = Annotated[str, AfterValidator(_check_text)]
 
 
 def _as_text(label: object) -> object:
@@ -81,14 +107,9 @@ class ImagesRecord(Section):
     @field_validator("numbered")
     @classmethod
     def _is_a_pattern(cls, pattern: str | None) -> str | None:
-        if pattern is not None:
-            try:
-                usable = pattern.format(17) != pattern.format(18)
-            except (ValueError, LookupError, AttributeError, TypeError):
-                usable = False
-            if not usable:
-                raise ValueError("write a file name with one number in it, such as cell_{:04d}.png")
-        return pattern
+        if pattern is not None and not re.fullmatch(r"[^{}]*\{(:0?([1-9]\d?)?d?)?\}[^{}]*", pattern):
+            raise ValueError("write a file name with one number in it, such as cell_{:04d}.png")
+        return pattern and _check_below(pattern)
 
     @field_validator("range")
     @classmethod
@@ -186,9 +207,9 @@ class Record(Section):
         parameters: values that `bloodcells use` writes into params.yaml, by their dotted keys.
     """
 
-    title: str = Field(min_length=1)
-    license: str = "not known"
-    citation: str = ""
+    title: Annotated[Text, Field(min_length=1)]
+    license: Text = "not known"
+    citation: Text = ""
     source: Literal["synthetic", "published", "folder"]
     images: ImagesRecord = ImagesRecord()
     labels: LabelsRecord

@@ -98,7 +98,10 @@ def test_classes_may_be_those_that_are_found(tmp_path: Path) -> None:
     assert record.classes == "as found"
 
 
-@pytest.mark.parametrize("name", ["image", "Fold", "actual", "PREDICTED", "drop", "null", "double"])
+@pytest.mark.parametrize(
+    "name",
+    ["image", "Fold", "PREDICTED", "drop", "null", "Unsure", "abstains", "error", "several labels", "group", "verdict"],
+)
 def test_names_that_the_tables_of_the_pipeline_use_are_reserved(tmp_path: Path, name: str) -> None:
     assert "reserved" in error(tmp_path, classes=["lymphocyte", name])
     if name != "drop":
@@ -108,6 +111,17 @@ def test_names_that_the_tables_of_the_pipeline_use_are_reserved(tmp_path: Path, 
 @pytest.mark.parametrize("name", ["", " ", "a,b", "a/b", "a|b", 'a"b', "a\tb", "a\nb", " a", "a  b", "x" * 41])
 def test_a_class_name_must_fit_into_a_table_and_a_caption(tmp_path: Path, name: str) -> None:
     assert "class" in error(tmp_path, classes=["lymphocyte", name])
+
+
+@pytest.mark.parametrize("name", ["<b>", "T&B", "`a`", "=1+1", "+", "-a", "@a"])
+def test_a_class_name_is_no_markup_and_no_formula(tmp_path: Path, name: str) -> None:
+    assert "through label_map" in error(tmp_path, classes=["lymphocyte", name])
+
+
+@pytest.mark.parametrize("key", ["title", "license", "citation"])
+def test_a_text_for_readers_can_be_printed_on_one_line(tmp_path: Path, key: str) -> None:
+    assert error(tmp_path, **{key: "a\x1b[2Jb"}).startswith(f"{key}: a character that can't be printed")
+    assert getattr(read(tmp_path, **{key: "Cells,\n 白血球\n"}), key) == "Cells, 白血球"
 
 
 def test_class_names_may_have_spaces_and_any_letters(tmp_path: Path) -> None:
@@ -143,7 +157,10 @@ def test_words_that_yaml_reads_as_something_else_need_quotes(tmp_path: Path, lin
         read_text(tmp_path, f"{text}{line}\n")
 
 
-@pytest.mark.parametrize("pattern", ["cell.jpg", "{}{}.jpg", "{name}.jpg", "{:d", "{0.real.__class__}.jpg"])
+@pytest.mark.parametrize(
+    "pattern",
+    ["cell.jpg", "{}{}.jpg", "{name}.jpg", "{:d", "{0.real.__class__}.jpg", "{0.real}", "{:99999999d}", "{!r:>5}"],
+)
 def test_a_pattern_of_numbered_images_has_one_number(tmp_path: Path, pattern: str) -> None:
     assert error(tmp_path, images={"numbered": pattern}).startswith("images.numbered: write a file name")
 
@@ -172,6 +189,17 @@ def test_labels_are_in_a_table_in_folders_or_in_boxes(tmp_path: Path, labels: di
 def test_paths_lead_to_no_other_place_than_the_raw_data(tmp_path: Path, path: str) -> None:
     for changes in ({"images": {"folder": path}}, {"labels": {"table": path}}, {"corrections": [path]}):
         assert "write a relative path" in error(tmp_path, **changes)
+
+
+@pytest.mark.parametrize("path", ["a\0b", "a\nb", "a\x1bb"])
+def test_a_path_has_no_control_character(tmp_path: Path, path: str) -> None:
+    for changes in (
+        {"images": {"folder": path}},
+        {"images": {"numbered": path + "{}"}},
+        {"labels": {"table": path}},
+        {"white_cells": {"annotations": path, "name": "a"}},
+    ):
+        assert "a control character is in the path" in error(tmp_path, **changes)
 
 
 def test_a_published_data_set_says_where(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from bloodcells.core.files import read_csv, write_csv
 from bloodcells.core.parameters import ModelNames, StageParameters, TestFolds, read_parameters
 from bloodcells.datasets.record import read_record
 from bloodcells.datasets.source import is_published
-from bloodcells.evaluation.clusters import Groups, read_groups
+from bloodcells.evaluation.clusters import published_numbers, read_groups
 from bloodcells.evaluation.comparison import (
     accuracy_table,
     compare,
@@ -57,17 +57,11 @@ def main() -> None:
     write_table(paths.chart("curves"), _curves(params))
     write_table(paths.table("intervals"), interval_table(models, drawn, groups))
     write_table(paths.table("pairs"), pair_table(tested))
-    write_csv(paths.table("groups"), ("image", "group"), _numbered(groups or {}))
+    write_csv(paths.table("groups"), ("image", "group"), published_numbers(groups).items())
 
 
 def _by_model(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(tables, names=["model"]).reset_index(level="model").reset_index(drop=True)
-
-
-def _numbered(groups: Groups) -> list[tuple[str, int]]:
-    """Return the number of each cell's group: the table is published, and names of patients must not be."""
-    numbers = {name: number for number, name in enumerate(sorted({*groups.values()}))}
-    return [(image, numbers[name]) for image, name in groups.items()]
 
 
 def _curves(params: Parameters) -> pd.DataFrame:

@@ -34,6 +34,12 @@ def cluster_numbers(images: Iterable[str], groups: Groups | None) -> NDArray[np.
     return np.asarray(np.unique(names, return_inverse=True)[1], np.int64)
 
 
+def published_numbers(groups: Groups | None) -> dict[str, int]:
+    """Return the number of each cell's group, for tables that are published: names of patients must not be."""
+    numbers = {name: number for number, name in enumerate(sorted({*(groups or {}).values()}))}
+    return {image: numbers[name] for image, name in (groups or {}).items()}
+
+
 def count_clusters(clusters: NDArray[np.int64] | None) -> int | None:
     """Return how many groups there are; None if the cells are independent."""
     return None if clusters is None else len(np.unique(clusters))

@@ -1,9 +1,13 @@
-"""Numbers and tables as text: GitHub's Markdown that also reads well in a terminal."""
+"""Numbers, tables and foreign text as GitHub's Markdown, which also reads well in a terminal."""
 
+import re
 import textwrap
 from collections.abc import Sequence
 
 WIDTH = 80
+
+_MARKUP = re.compile(r"[\\`*<|~$[]|(?<![^\W_])_|_(?![^\W_])")
+_AT_LINE = re.compile(r"(?<!\S)(#+(?!\S)|>|[-+=]+(?!\S)|\d+[.)](?!\S))")  # a page is wrapped: any word may begin a line
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], names: int = 1) -> str:
@@ -44,3 +48,20 @@ def interval(value: float, low: float, high: float) -> str:
 def p_value(p: float) -> str:
     """Return a p value for a sentence: "p = 0.012", "p < 0.0001"."""
     return "p < 0.0001" if p < 0.0001 else f"p = {p:.3g}"
+
+
+def code(text: str) -> str:
+    """Return foreign text as code, which Markdown does not interpret; in a table, a bar would end the cell."""
+    line = one_line(text).translate({ord("`"): "'", ord("|"): "/"})
+    return "`" + re.sub(rf" (?={_AT_LINE.pattern})", "\xa0", line) + "`"  # so that no line begins there
+
+
+def plain(text: str) -> str:
+    """Return foreign text as plain words: what Markdown or HTML would interpret is escaped."""
+    line = _MARKUP.sub(r"\\\g<0>", one_line(text))
+    return _AT_LINE.sub(lambda found: re.sub(r"[#>=+.)-]", r"\\\g<0>", found[0], count=1), line)
+
+
+def one_line(text: str) -> str:
+    """Return a text on one line; bytes of a file name that are not text become escapes."""
+    return " ".join(text.split()).encode("utf-8", "backslashreplace").decode()

@@ -33,7 +33,13 @@ def _environment(package: str) -> Environment:
         "table": markdown.table,
         "interval": markdown.interval,
     }
-    environment.filters |= {"percent": markdown.percent, "p_value": markdown.p_value, "join_words": markdown.join}
+    environment.filters |= {
+        "percent": markdown.percent,
+        "p_value": markdown.p_value,
+        "join_words": markdown.join,
+        "plain": markdown.plain,
+        "code": markdown.code,
+    }
     return environment
 
 

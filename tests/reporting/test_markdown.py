@@ -1,6 +1,11 @@
-"""Numbers and tables as text."""
+"""Numbers, tables and foreign text as Markdown."""
 
-from bloodcells.reporting.markdown import WIDTH, interval, item, join, p_value, paragraph, percent, table
+import pytest
+from markdown_it import MarkdownIt
+
+from bloodcells.reporting.markdown import WIDTH, code, interval, item, join, p_value, paragraph, percent, plain, table
+
+NASTY = ["a_b", "_a_", "*b*", "`c`", "<i>d</i>", "[e](http://f)", "![g](h)", "i|j", "k\nl", "~m~", "n\\*o", "__init__"]
 
 
 def test_a_table_is_in_columns() -> None:
@@ -36,3 +41,38 @@ def test_an_interval_has_three_digits_and_no_negative_zero() -> None:
 
 def test_a_small_p_value_is_not_rounded_to_nothing() -> None:
     assert [p_value(p) for p in (0.5, 0.01234, 0.00009, 0)] == ["p = 0.5", "p = 0.0123", "p < 0.0001", "p < 0.0001"]
+
+
+def shown(text: str) -> str:
+    """Return the text of the first cell of a table as a reader sees it."""
+    tokens = (
+        MarkdownIt("commonmark", {"html": True})
+        .enable(["table", "strikethrough"])
+        .parse(f"| {text} | x |\n| --- | --- |\n")
+    )
+    cells = [token for token in tokens if token.type == "inline"]
+    assert len(cells) == 2
+    kinds = {child.type for child in cells[0].children or ()}
+    assert kinds <= {"text", "text_special", "code_inline"}
+    return "".join(child.content for child in cells[0].children or ())
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_foreign_text_stays_text(text: str) -> None:
+    assert shown(plain(text)) == text.replace("\n", " ")
+    assert shown(code(text)) == text.replace("\n", " ").replace("`", "'").replace("|", "/")
+
+
+@pytest.mark.parametrize("mark", ["#", "###", ">", ">b", "-", "+", "---", "===", "1.", "23)"])
+def test_foreign_text_begins_no_block_where_a_line_wraps(mark: str) -> None:
+    for text in (f"{'a ' * 39}{mark} b", f"{mark} b", f"{'a' * 78} {mark}"):
+        for written in (plain(text), code(text)):
+            tokens = MarkdownIt("commonmark", {"html": True}).parse(paragraph("So:", written))
+            assert [token.type for token in tokens] == ["paragraph_open", "inline", "paragraph_close"]
+            seen = "".join(child.content or " " for child in tokens[1].children or ())
+            assert seen.replace("\xa0", " ") == f"So: {text}"
+
+
+def test_bytes_that_are_not_text_are_escaped() -> None:
+    assert code("a\udcff.py") == "`a\\udcff.py`"
+    assert shown(plain("a\udcff.py")) == "a\\udcff.py"

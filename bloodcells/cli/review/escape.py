@@ -1,34 +1,14 @@
-"""Values and foreign text on a page of Markdown: everything foreign is escaped here."""
+"""Values on a page of Markdown, escaped by `bloodcells.reporting.markdown`."""
 
 import json
 import math
-import re
 from collections.abc import Sequence
 from html import escape
 from typing import Any
 
 from bloodcells.cli.review.changes import ABSENT
 from bloodcells.evaluation.paired_tests import LEVEL
-
-_MARKUP = re.compile(r"[\\`*<|~$[]|(?<![^\W_])_|_(?![^\W_])")
-_AT_LINE = re.compile(r"(?<!\S)(#+(?!\S)|>|[-+=]+(?!\S)|\d+[.)](?!\S))")  # a page is wrapped: any word may begin a line
-
-
-def code(text: str) -> str:
-    """Return foreign text as code, which Markdown does not interpret; in a table, a bar would end the cell."""
-    line = _line(text).translate({ord("`"): "'", ord("|"): "/"})
-    return "`" + re.sub(rf" (?={_AT_LINE.pattern})", "\xa0", line) + "`"  # so that no line begins there
-
-
-def plain(text: str) -> str:
-    """Return foreign text as plain words: what Markdown or HTML would interpret is escaped."""
-    line = _MARKUP.sub(r"\\\g<0>", _line(text))
-    return _AT_LINE.sub(lambda found: re.sub(r"[#>=+.)-]", r"\\\g<0>", found[0], count=1), line)
-
-
-def _line(text: str) -> str:
-    """Return a text on one line; bytes of a file name that are not text become escapes."""
-    return " ".join(text.split()).encode("utf-8", "backslashreplace").decode()
+from bloodcells.reporting.markdown import code, one_line
 
 
 def value(value: Any) -> str:
@@ -87,4 +67,4 @@ def named(names: Sequence[str], most: int) -> str:
 
 def folded(summary: str, block: str) -> str:
     """Collapse a block under a line."""
-    return f"<details><summary>{escape(_line(summary))}</summary>\n\n{block}\n\n</details>"
+    return f"<details><summary>{escape(one_line(summary))}</summary>\n\n{block}\n\n</details>"

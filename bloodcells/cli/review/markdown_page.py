@@ -7,7 +7,7 @@ from typing import Any
 from bloodcells.cli.external_tests import ExternalScores
 from bloodcells.cli.git import Revision
 from bloodcells.cli.review.changes import ABSENT, WHOLE, Change, CodeChange, DataChange
-from bloodcells.cli.review.escape import code, counted, figure, folded, named, plain, points, probability, value
+from bloodcells.cli.review.escape import counted, figure, folded, named, points, probability, value
 from bloodcells.cli.review.findings import DatasetReview, ExternalChange, Review
 from bloodcells.cli.review.lock_status import LockStatus, Stale
 from bloodcells.cli.review.snapshot import LabelChange
@@ -15,7 +15,7 @@ from bloodcells.cli.review.summary import summary
 from bloodcells.cli.review.verdicts import SIGNS, Flip, Judgment, Verdict
 from bloodcells.datasets.corrections import UNSURE
 from bloodcells.evaluation.paired_tests import LEVEL
-from bloodcells.reporting.markdown import interval, item, join, paragraph, table
+from bloodcells.reporting.markdown import code, interval, item, join, paragraph, plain, table
 
 _FEW = 12  # rows of a table that are shown; with more, it is collapsed
 _MOST = 50  # images named together, and rows of a table at most

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 from bloodcells.cli.review.changes import ABSENT, WHOLE, Change, CodeChange, DataChange
-from bloodcells.cli.review.escape import code, counted, named, plain, points, value
+from bloodcells.cli.review.escape import counted, named, points, value
 from bloodcells.cli.review.findings import DatasetReview, ExternalChange, Review
 from bloodcells.cli.review.lock_status import LockStatus
 from bloodcells.cli.review.verdicts import SIGNS, Judgment, Verdict
-from bloodcells.reporting.markdown import join
+from bloodcells.reporting.markdown import code, join, plain
 
 _STRONG = (Judgment.WORSE, Judgment.BETTER)
 _FEW = 3

@@ -9,10 +9,11 @@ import pandas as pd
 
 from bloodcells.cli.decisions import Prediction
 from bloodcells.cli.external_tests import SCORES
-from bloodcells.cli.score.cells import Cell
+from bloodcells.cli.score.cells import Cell, groups_of
 from bloodcells.cli.score.results import Results
 from bloodcells.cli.score.scores import ALL_ERRORS, ERROR_RATE, target_kept
 from bloodcells.core.files import write_csv
+from bloodcells.evaluation.clusters import published_numbers
 from bloodcells.evaluation.tables import whole_numbers, write_table
 
 
@@ -34,6 +35,7 @@ def write_tables(
         classes: of the model.
         target: the target error rate; None if the model has none.
     """
+    groups = published_numbers(groups_of(cells))
     write_table(folder / SCORES, score_table(results, target))
     write_table(folder / "reliability.csv", reliability_table(results))
     write_csv(
@@ -42,7 +44,7 @@ def write_tables(
         (
             [
                 cell.row.cell,
-                cell.row.group,
+                groups.get(cell.row.cell, ""),
                 cell.actual,
                 one.likeliest,
                 one.verdict,

@@ -1,48 +1,9 @@
 from datetime import date
 
 import pytest
-from markdown_it import MarkdownIt
 
 from bloodcells.cli.review import escape
 from bloodcells.cli.review.changes import ABSENT
-from bloodcells.reporting.markdown import paragraph
-
-NASTY = ["a_b", "_a_", "*b*", "`c`", "<i>d</i>", "[e](http://f)", "![g](h)", "i|j", "k\nl", "~m~", "n\\*o", "__init__"]
-
-
-def shown(markdown: str) -> str:
-    """Return the text of the first cell of a table as a reader sees it."""
-    tokens = (
-        MarkdownIt("commonmark", {"html": True})
-        .enable(["table", "strikethrough"])
-        .parse(f"| {markdown} | x |\n| --- | --- |\n")
-    )
-    cells = [token for token in tokens if token.type == "inline"]
-    assert len(cells) == 2
-    kinds = {child.type for child in cells[0].children or ()}
-    assert kinds <= {"text", "text_special", "code_inline"}
-    return "".join(child.content for child in cells[0].children or ())
-
-
-@pytest.mark.parametrize("text", NASTY)
-def test_foreign_text_stays_text(text: str) -> None:
-    assert shown(escape.plain(text)) == text.replace("\n", " ")
-    assert shown(escape.code(text)) == text.replace("\n", " ").replace("`", "'").replace("|", "/")
-
-
-@pytest.mark.parametrize("mark", ["#", "###", ">", ">b", "-", "+", "---", "===", "1.", "23)"])
-def test_foreign_text_begins_no_block_where_a_line_wraps(mark: str) -> None:
-    for text in (f"{'a ' * 39}{mark} b", f"{mark} b", f"{'a' * 78} {mark}"):
-        for written in (escape.plain(text), escape.code(text)):
-            tokens = MarkdownIt("commonmark", {"html": True}).parse(paragraph("So:", written))
-            assert [token.type for token in tokens] == ["paragraph_open", "inline", "paragraph_close"]
-            seen = "".join(child.content or " " for child in tokens[1].children or ())
-            assert seen.replace("\xa0", " ") == f"So: {text}"
-
-
-def test_bytes_that_are_not_text_are_escaped() -> None:
-    assert escape.code("a\udcff.py") == "`a\\udcff.py`"
-    assert shown(escape.plain("a\udcff.py")) == "a\\udcff.py"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from markdown_it import MarkdownIt
 from PIL import Image, ImageDraw
 
 from bloodcells.cli.main import main
@@ -226,6 +227,14 @@ def test_deep_images_are_scaled_as_their_record_says(root: Path) -> None:
     assert counts(score()["accuracy"]) == (1, 1)
 
 
+def test_a_title_is_text_and_no_markdown(root: Path) -> None:
+    title = "*x* <img src=a> # h | a | `b`"
+    lab.write(root, "lab", BALANCED[:8], title=title)
+    score()
+    inline = [token for token in MarkdownIt().parse((PAGE / "page.md").read_text()) if token.type == "inline"]
+    assert title in "".join(child.content for child in inline[1].children or ()).replace("\n", " ")
+
+
 # ---- groups
 
 
@@ -243,6 +252,15 @@ def test_cells_of_one_patient_are_not_taken_as_independent(root: Path) -> None:
     width, narrow = (float(row["high"]) - float(row["low"]) for row in (grouped, alone))
     assert width > 1.5 * narrow
     assert grouped["value"] == alone["value"]
+
+
+def test_names_of_patients_stay_out_of_what_is_committed(root: Path) -> None:
+    lab.write(root, "lab", [*lab.CLASSES] * 2, ["Zoe Smith", "Jane Doe", "", "Jane Doe"] * 2)
+    score()
+    groups = [row["group"] for row in workplace.table(PAGE / "predictions.csv")]
+    assert len(set(groups)) == 4  # two patients, and two images of no patient
+    assert groups[1] == groups[3] == groups[5] == groups[7] != groups[0] == groups[4]
+    assert all("Jane" not in path.read_text() for path in PAGE.iterdir())
 
 
 # ---- the model's own test

@@ -122,12 +122,14 @@ def reason_to_drop(row: LabelRow, classes: tuple[str, ...], images: Path) -> str
 
 
 def _without_image(rows: Rows) -> str:
-    """Count the rows whose image is missing, and name the first."""
+    """Count the rows, or boxes, whose image is missing, and name the first."""
     missing = [row for row, reason in rows if reason == NO_IMAGE]
     if not missing:
         return ""
-    first = f"the first in line {missing[0].line}: {missing[0].image}"
-    return f" ({len(missing)} of {len(rows)} rows name an image that is not there, {first})"
+    first, of_table = missing[0], missing[0].line is not None
+    where = f"in line {first.line}: {first.image}" if of_table else first.image
+    kind = "rows name" if of_table else "cells are of"
+    return f" ({len(missing)} of {len(rows)} {kind} an image that is not there, the first {where})"
 
 
 def _print_summary(

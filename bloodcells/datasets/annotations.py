@@ -16,6 +16,7 @@ MARGIN = 10.0
 WHITE_CELLS = "white_cells.csv"
 """A table of boxes beside the raw data of a published set; elsewhere, a file of this name is like any other."""
 
+_SHOWN = 10  # names in a message
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
 
 Boxes = dict[str, list[Box]]
@@ -26,7 +27,7 @@ def white_cells(record: Record, raw: Path) -> Boxes:
     """Return the boxes of white cells: those that the data set annotates, and those of `WHITE_CELLS`.
 
     Raises:
-        InputError: an annotation or the table can't be read.
+        InputError: an annotation or the table can't be read, or there is no box of the record's name.
     """
     folder, table = record.images_folder(raw), raw / WHITE_CELLS
     boxes = read_box_table(table) if record.source == "published" and table.is_file() else {}
@@ -34,10 +35,16 @@ def white_cells(record: Record, raw: Path) -> Boxes:
         return boxes
     where, name = raw / record.white_cells.annotations, normalize_label(record.white_cells.name)
     images = Images(folder)
-    entries = (entry for path in find_files(where, ".xml") for entry in read_voc(path, where, images))
-    white = [entry for entry in entries if normalize_label(entry.name) == name and (folder / entry.image).is_file()]
+    entries = [entry for path in find_files(where, ".xml") for entry in read_voc(path, where, images)]
+    white = [entry for entry in entries if normalize_label(entry.name) == name]
+    if not white:
+        others = ", ".join(sorted({entry.name for entry in entries})[:_SHOWN])
+        raise InputError(
+            f"{where}: no Pascal VOC file there has a box {record.white_cells.name!r}"
+            f"{f' (but {others})' if others else ''}; correct white_cells in the record, or take it out"
+        )
     annotated: Boxes = defaultdict(list)
-    for image, _, box in clip(white, images):
+    for image, _, box in clip([entry for entry in white if (folder / entry.image).is_file()], images):
         annotated[image].append(box)
     return boxes | annotated
 

@@ -32,7 +32,6 @@ def test_boxes_of_white_cells_are_those_annotated_with_the_name_of_the_record(tm
 
 def test_a_table_beside_published_images_is_for_those_without_annotation(tmp_path: Path) -> None:
     published = read_record("bccd", ROOT / "datasets")
-    assert white_cells(published, tmp_path) == {}
     for name in ("a.jpg", "b.jpg"):
         picture(tmp_path / "JPEGImages" / name)
     write(tmp_path / "Annotations" / "a.xml", voc(("WBC", 5, 6, 7, 8)))

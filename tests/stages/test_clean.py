@@ -189,6 +189,14 @@ def names_without_images(place: Path) -> None:
         path.rename(path.with_suffix(".jpeg"))
 
 
+def boxes_without_images(place: Path) -> None:
+    path = place / "datasets" / "rendered" / "record.yaml"
+    changes = {"labels": {"boxes": "voc", "annotations": "Annotations"}, "label_map": {"WBC": "monocyte"}}
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | changes | {"drop": ["RBC", "Platelets"]}))
+    for image in (place / RAW / "JPEGImages").iterdir():
+        image.unlink()
+
+
 def images_all_alike(place: Path) -> None:
     for path in (place / RAW / "JPEGImages").iterdir():
         path.write_bytes(first(place).read_bytes())
@@ -225,6 +233,10 @@ def no_parameters(place: Path) -> None:
         (
             names_without_images,
             r"\(\d+ of \d+ rows name an image that is not there, the first in line 2: BloodImage_00000\.jpg\)",
+        ),
+        (
+            boxes_without_images,
+            r"\((\d+) of \d+ cells are of an image that is not there, the first BloodImage_\d+\.jpg\)",
         ),
         (
             images_all_alike,

@@ -44,6 +44,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for model, predicted in (("resnet", ACTUAL), ("alexnet", (ACTUAL + 1) % 4)):
         untrained().save(PATHS.checkpoint(model, 0))
         predict(model, predicted)
+    annotate(["of no tested cell.jpg"], CROP)
     return tmp_path
 
 
@@ -89,7 +90,7 @@ def test_boxes_in_the_image_are_mapped_to_the_crop(capsys: pytest.CaptureFixture
 
 def test_the_target_of_a_cell_in_a_box_is_its_own_box() -> None:
     """All cells are in one image: a quarter of the boxes fill their crop, the others lie outside of it."""
-    (PATHS.raw / "JPEGImages").mkdir(parents=True)
+    (PATHS.raw / "JPEGImages").mkdir(parents=True, exist_ok=True)
     fills, outside = (CROP.left, CROP.top, CROP.right, CROP.bottom), (0, 0, SIZE, SIZE)
     keep([(cell, "smear.jpg", *(fills if number < 4 else outside)) for number, cell in enumerate(IMAGES)])
     annotate(["smear.jpg"], CROP)
@@ -132,7 +133,7 @@ def test_maps_are_of_the_predicted_class_and_from_the_network_of_the_fold(monkey
     assert calls[:2] == [(sums[0], [2, 0] * 4), (sums[1], [3, 1] * 4)]
 
 
-def test_without_annotations_there_is_no_accuracy_but_a_picture(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_annotated_cells_there_is_no_accuracy_but_a_picture(capsys: pytest.CaptureFixture[str]) -> None:
     grad_cam.main()
     row = table(CHART)[0]
     assert row == dict.fromkeys(row, "") | {"model": "resnet", "hits": "0", "cells": "0"}

@@ -24,6 +24,7 @@ from bloodcells.datasets.synthetic.scene import render
 from bloodcells.imaging.cropping import resize_crop
 from bloodcells.imaging.loading import open_rgb
 from stages.prepare import localization, main
+from tests.datasets.test_boxes import voc
 from tests.imaging.test_loading import png
 from tests.support import workplace
 from tests.support.project import ROOT, set_params
@@ -45,6 +46,15 @@ def write_cells(paths: DatasetPaths = PATHS) -> list[str]:
     cells = [(row.cell, row.labels[0], number % 5, "", row.image, *[""] * 4) for number, row in enumerate(kept)]
     write_csv(paths.cells, COLUMNS, cells)
     return [row.image for row in kept]
+
+
+def no_annotated_image() -> None:
+    """Leave one annotation, of an image that is not there."""
+    first, *others = (RAW / "Annotations").iterdir()
+    for path in others:
+        path.unlink()
+    first.write_text(voc(("WBC", 1, 2, 3, 4)))
+    first.rename(first.with_stem("gone"))
 
 
 @pytest.fixture
@@ -97,9 +107,8 @@ def test_a_point_outside_every_box_or_no_point_is_a_miss() -> None:
     assert localization(points, boxes) == {"localization_accuracy": 0.5, "images": 4}
 
 
-def test_without_annotations_there_is_no_localization_accuracy(place: Path) -> None:
-    for path in (RAW / "Annotations").iterdir():
-        path.unlink()
+def test_without_annotated_images_there_is_no_localization_accuracy(place: Path) -> None:
+    no_annotated_image()
     main()
     assert json.loads((PATHS.localization).read_text()) == {"images": 0}
 
@@ -130,8 +139,7 @@ def test_the_cells_of_an_image_are_cropped_around_their_boxes(place: Path, monke
         return open_rgb(path, **options)
 
     monkeypatch.setattr("stages.prepare.open_rgb", count)
-    for path in (RAW / "Annotations").iterdir():
-        path.unlink()
+    no_annotated_image()
     main()
     assert opened == ["BloodImage_00001.jpg", "BloodImage_00000.jpg", "BloodImage_00002.jpg"]
     index = table(PATHS.pixels / "index.csv")
@@ -200,6 +208,21 @@ def broken_annotation(place: Path) -> None:
     (RAW / "Annotations" / "BloodImage_00000.xml").write_text("<annotation>")
 
 
+def change_white_cells(place: Path, **values: str) -> None:
+    path = place / "datasets" / "rendered" / "record.yaml"
+    content = yaml.safe_load(path.read_text())
+    content["white_cells"] |= values
+    path.write_text(yaml.safe_dump(content))
+
+
+def other_name(place: Path) -> None:
+    change_white_cells(place, name="WCB")
+
+
+def other_folder(place: Path) -> None:
+    change_white_cells(place, annotations="Anotations")
+
+
 def wrong_size(place: Path) -> None:
     set_params(place, {"image.side": 3})
 
@@ -212,6 +235,8 @@ def wrong_size(place: Path) -> None:
         (unstained, r"BloodImage_00000\.jpg: no stained cell .*; take its row out"),
         (no_cells, r"cells\.csv is missing: run `dvc repro`"),
         (broken_annotation, r"BloodImage_00000\.xml is not a Pascal VOC annotation"),
+        (other_name, r"Annotations: no Pascal VOC file there has a box 'WCB' \(but .*WBC.*\); correct white_cells"),
+        (other_folder, r"Anotations: no Pascal VOC file there has a box 'WBC'; correct white_cells in the record"),
         (wrong_size, r"image\.side: .*\(got 3\)"),
     ],
 )

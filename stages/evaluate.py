@@ -64,7 +64,8 @@ def main() -> None:
     write_json(paths.metrics(model), {name: round(value, 4) for name, value in scores.items()})
     correct, total = int(tested.correct.sum()), len(tested.actual)
     low, high = wilson(correct, total)
-    print(f"{model}: {correct} of {total} cells correct, accuracy {correct / total:.3f} ({low:.3f} to {high:.3f})")
+    accuracy = f"{correct / total:.3f} ({low:.3f} to {high:.3f} if the cells are independent)"
+    print(f"{model}: {correct} of {total} cells correct, accuracy {accuracy}")
 
 
 def _predict(params: Parameters, model: str, fold: int, cells: PreparedCells) -> tuple[Predictions, Predictions]:

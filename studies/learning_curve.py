@@ -27,7 +27,8 @@ from bloodcells.core.parameters import (
     select_model,
 )
 from bloodcells.core.prepared_cells import open_pixels
-from bloodcells.evaluation.intervals import wilson
+from bloodcells.evaluation.clusters import Groups, cluster_numbers, read_groups
+from bloodcells.evaluation.intervals import proportion_interval
 from bloodcells.inference.parameters import EvaluateParameters
 from bloodcells.inference.predictions import read_predictions
 from bloodcells.inference.probabilities import predict
@@ -73,7 +74,7 @@ def main() -> None:
         trained[fraction] = [len(distinct(rows)) for rows in parts.values()]
         mistakes = (errors(params, args.model, fold, rows, fraction) for fold, rows in parts.items())
         wrong[fraction] = set[str]().union(*mistakes)
-    print(report(trained, wrong, len(whole.images)))
+    print(report(trained, wrong, whole.images, read_groups(params.paths.cells)))
 
 
 def distinct(rows: Sequence[Row]) -> set[str]:
@@ -125,13 +126,16 @@ def errors(params: Parameters, model: str, fold: int, rows: Sequence[Row], fract
     }
 
 
-def report(trained: dict[float, list[int]], wrong: dict[float, set[str]], n_cells: int) -> str:
+def report(
+    trained: dict[float, list[int]], wrong: dict[float, set[str]], images: Sequence[str], groups: Groups | None
+) -> str:
     """Return a table: for each fraction, how many cells were trained on, and how many test cells are correct."""
-    rows = []
+    rows, clusters = [], cluster_numbers(images, groups)
     for fraction in sorted(trained):
-        correct = n_cells - len(wrong[fraction])
-        accuracy = interval(correct / n_cells, *wilson(correct, n_cells))
-        rows.append([f"{fraction:g}", f"{np.mean(trained[fraction]):.0f}", f"{correct} of {n_cells}", accuracy])
+        correct = [image not in wrong[fraction] for image in images]
+        accuracy = interval(np.mean(correct), *proportion_interval(correct, clusters))
+        cells = f"{np.mean(trained[fraction]):.0f}"
+        rows.append([f"{fraction:g}", cells, f"{sum(correct)} of {len(images)}", accuracy])
     always = set.intersection(*wrong.values())
     return "\n\n".join(
         [

@@ -56,7 +56,7 @@ def clustered_wilson(successes: ArrayLike, totals: ArrayLike) -> Interval:
     center = (proportion + z**2 / (2 * independent)) / (1 + z**2 / independent)
     reach = math.sqrt(proportion * (1 - proportion) / independent + (z / (2 * independent)) ** 2)
     half = z * reach / (1 + z**2 / independent)
-    return float(center - half), float(center + half)
+    return max(0.0, float(center - half)), min(1.0, float(center + half))
 
 
 def proportion_interval(hits: ArrayLike, clusters: ArrayLike | None = None) -> Interval:

@@ -80,7 +80,7 @@ def main() -> None:
     if read_classes(params.paths.classes) != CLASSES:
         raise InputError(f"the original report is about {', '.join(CLASSES)}, and {params.dataset} has other classes")
     folds, pixels = sorted(params.test_folds), open_pixels(params.paths.pixels)
-    cells = read_csv(params.paths.cells, ("image", "label", "fold"))
+    cells = read_csv(params.paths.cells, ("image", "label", "fold", "file"))
     proposed = {fold: load_checkpoint(params.paths.checkpoint(model, fold), CLASSES, params.image) for fold in folds}
     parts: list[pd.DataFrame] = []
     for fold in folds:
@@ -182,9 +182,11 @@ def _predict(
 
 def _near_duplicates(params: Parameters, cells: Sequence[Row]) -> pd.DataFrame:
     """Count the cells with a near-duplicate in the original protocol's training part, under both kinds of folds."""
-    images = read_record(params.dataset).images_folder(params.paths.raw)
-    thumbnails = smear_thumbnails(images / row["image"] for row in cells)
-    groups = near_duplicate_groups(thumbnails, params.clean.near_duplicate)
+    record = read_record(params.dataset)
+    images, files = record.images_folder(params.paths.raw), [row["file"] for row in cells]
+    distinct, of_cell = np.unique(files, return_inverse=True)
+    thumbnails = smear_thumbnails((images / file for file in distinct), record.images.range)
+    groups = near_duplicate_groups(thumbnails, params.clean.near_duplicate)[of_cell]
     labels, n_splits = [row["label"] for row in cells], params.clean.n_splits
 
     def row(kind: str, folds: Indices, offset: int) -> tuple[str, int, int, int]:

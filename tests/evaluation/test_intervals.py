@@ -93,6 +93,11 @@ def test_if_all_cells_are_successes_or_none_each_group_counts_as_one_cell() -> N
     assert clustered_wilson([0, 0, 0, 0], [15, 3, 8, 0]) == wilson(0, 3)
 
 
+def test_the_interval_of_groups_stays_within_0_and_1() -> None:
+    assert clustered_wilson([900, 1], [1000, 1])[0] == 0
+    assert clustered_wilson([100, 0], [1000, 1])[1] == 1
+
+
 def test_one_group_tells_nothing_and_no_cells_are_refused() -> None:
     assert clustered_wilson([7], [9]) == (0, 1)
     with pytest.raises(ValueError, match="no cells"):

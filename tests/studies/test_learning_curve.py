@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bloodcells.core.files import read_csv
+from bloodcells.core.files import read_csv, write_csv
 from bloodcells.core.parameters import read_parameters
 from bloodcells.inference.predictions import Predictions, write_predictions
 from studies import learning_curve
@@ -14,6 +14,11 @@ from tests.stages.prepared import PARTS, PATHS, prepare
 from tests.support.project import set_params
 from tests.support.smallset import CLASSES
 from tests.support.workplace import error_of
+
+
+def write_cells(images: list[str], patients: int = 0) -> None:
+    rows = [(image, number % patients if patients else "", image) for number, image in enumerate(images)]
+    write_csv(PATHS.cells, ("image", "group", "file"), rows)
 
 
 @pytest.fixture
@@ -26,6 +31,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     images = [f"test{number}.jpg" for number in range(len(actual))]
     predictions = Predictions.from_probabilities(images, np.zeros(len(images)), actual, np.eye(4)[predicted], CLASSES)
     write_predictions(PATHS.predictions("resnet"), predictions)
+    write_cells(images)
     return tmp_path
 
 
@@ -41,6 +47,16 @@ def test_a_fraction_is_trained_on_and_compared_with_the_run(
     assert cells.strip() == "20"
     assert int(correct.split()[0]) >= 12  # by chance 4: the hue of a class is soon learned
     assert "of the 3 errors with all cells occur with every fraction" in " ".join(lines)
+
+
+def test_intervals_take_patients_as_independent_not_their_cells() -> None:
+    images = [f"{number}.jpg" for number in range(40)]
+    wrong = {1.0: {*images[:10]}}
+    groups = {image: f"group {number // 10}" for number, image in enumerate(images)}
+    alone, grouped = (learning_curve.report({1.0: [90]}, wrong, images, of) for of in (None, groups))
+    assert "0.750 (0.598 to 0.858)" in alone
+    assert "30 of 40" in grouped
+    assert "0.598" not in grouped
 
 
 def test_a_smaller_fraction_is_part_of_a_larger_one_and_oversampled_again(place: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bloodcells.core.files import read_csv
+from bloodcells.core.files import read_csv, write_csv
 from bloodcells.core.prepared_cells import open_pixels
 from bloodcells.inference.probabilities import predict
 from bloodcells.models.checkpoints import Checkpoint
@@ -158,7 +158,9 @@ def test_near_duplicates_that_folds_separate_are_counted(place: Path, monkeypatc
     assert before["n_leaked"][0] == 0
     lymphocytes = [row for row in table(PATHS.cells) if row["label"] == "lymphocyte"]
     first, second = (next(row["image"] for row in lymphocytes if row["fold"] == str(fold)) for fold in FOLDS)
-    shutil.copyfile(workplace.IMAGE_FOLDER / first, workplace.IMAGE_FOLDER / second)
+    shutil.copyfile(workplace.IMAGE_FOLDER / first, workplace.IMAGE_FOLDER / "again.jpg")
+    rows = [row | ({"file": "again.jpg"} if row["image"] == second else {}) for row in table(PATHS.cells)]
+    write_csv(PATHS.cells, [*rows[0]], [[*row.values()] for row in rows])
     study.main()
     more = pd.read_csv(RESULTS / "near_duplicates.csv")["n_leaked"] - before["n_leaked"]
     assert more[0] > 0

@@ -88,6 +88,7 @@ def comparison(params: Parameters) -> dict[str, Any]:
         "n_splits": cells["fold"].nunique(),
         "majority": min(label for label in counts.index if counts[label] == counts.max()),
         "groups": _groups(paths),
+        "near_duplicates": _near_duplicates(paths),
         "published": bool((accuracy["kind"] == "published").any()),
         "accuracy_rows": [
             (
@@ -229,7 +230,7 @@ def data(params: Parameters) -> dict[str, Any]:
     reasons = pd.Series([row["reason"] for row in dropped], dtype=str).value_counts().sort_index()
     published, kept = (counts[counts["step"] == step].set_index("class")["count"] for step in ("labeled", "kept"))
     names = [*kept.index, *(name for name in published.index if name not in kept.index)]
-    duplicates = _checks(params.paths).set_index("description")["value"]
+    values = _checks(params.paths).set_index("description")["value"]
     return {
         "published": int(published.sum()),
         "kept": int(kept.sum()),
@@ -238,10 +239,16 @@ def data(params: Parameters) -> dict[str, Any]:
             (name, str(published.get(name, 0)), str(kept[name]) if name in kept.index else "") for name in names
         ],
         "dropped_rows": [(reason, str(rows)) for reason, rows in reasons.items()],
-        "groups": int(duplicates.get("groups in total", 0)),
-        "near_duplicates": int(float(duplicates["near-duplicate pairs in total"])),
+        "groups": int(values.get("groups in total", 0)),
+        "near_duplicates": _near_duplicates(params.paths),
         **{"localization_accuracy": 0.0, **_read_json(params.paths.localization)},
     }
+
+
+def _near_duplicates(paths: DatasetPaths) -> int:
+    """Return how many pairs of images are near-duplicates."""
+    values = _checks(paths).set_index("description")["value"]
+    return int(float(values["near-duplicate pairs in total"]))
 
 
 def _checks(paths: DatasetPaths) -> pd.DataFrame:

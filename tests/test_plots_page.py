@@ -82,7 +82,7 @@ def test_every_chart_is_drawn_and_nothing_is_asked_for(browser: str, pages: Page
     dom, asked = seen(browser, pages.after, tmp_path)
     assert asked == []
     told = re.sub(r"<.*?>", "", dom[dom.index("<header>") : dom.index("<nav>")])
-    assert "Data: rendered (synthetic smears, which say nothing about blood)." in told
+    assert "Data: rendered. Synthetic smears say nothing about blood." in told
     assert "Revisions: workspace (the files as they are now), HEAD." in told
     drawn = dict(re.findall(r'<div id="([^"]+)" class="vega-embed(.*?)(?=<div id="|</section>)', dom, re.DOTALL))
     assert drawn.keys() == pages.charts.keys()

@@ -110,6 +110,16 @@ def test_with_groups_the_pages_say_that_they_are_what_is_resampled_and_tested() 
     assert "the intervals take the 10 groups as independent" in page("calibration")
 
 
+def test_only_with_near_duplicates_the_comparison_warns_of_them() -> None:
+    write_text(PATHS.source, json.dumps({"source": "folder"}))
+    report.main()
+    assert "treat the cells as independent, although some images show the same cells, and" in page("comparison")
+    path = PATHS.checks("data")
+    path.write_text(path.read_text().replace("near-duplicate pairs in total,3", "near-duplicate pairs in total,0"))
+    report.main()
+    assert "treat the cells as independent, and each network" in page("comparison")
+
+
 def test_failed_checks_are_counted_and_values_without_limits_are_not() -> None:
     report.main()
     assert "all 2 passed" in page("checks")

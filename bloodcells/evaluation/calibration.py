@@ -90,16 +90,6 @@ class CalibrationError:
     expected: float
 
 
-def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: int = BINS) -> float:
-    """Return the mean, over the cells, of the gap between accuracy and mean confidence of their bin.
-
-    The bins are those of `reliability`. Bins of equal mass scatter less than bins of equal width: J. Nixon et al.,
-    Measuring Calibration in Deep Learning, CVPR Workshops 2019.
-    """
-    sure, hits = _by_confidence(confidence, correct)
-    return float(_errors(sure[None], hits[None], bins)[0])
-
-
 def calibration_error(
     confidence: ArrayLike,
     correct: ArrayLike,
@@ -109,6 +99,10 @@ def calibration_error(
     clusters: ArrayLike | None = None,
 ) -> CalibrationError:
     """Return the expected calibration error with its basic bootstrap interval.
+
+    It is the mean, over the cells, of the gap between accuracy and mean confidence of their bin. The bins are those of
+    `reliability`: bins of equal mass scatter less than bins of equal width (J. Nixon et al., Measuring Calibration in
+    Deep Learning, CVPR Workshops 2019).
 
     The basic interval (A. C. Davison and D. V. Hinkley, Bootstrap Methods and their Application, 1997, section 5.2)
     mirrors the quantiles of the resamples about the estimate. Absolute differences make the error too large in a

@@ -241,15 +241,6 @@ def difference_table(tested: Sequence[Pair]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def degenerate(models: Mapping[str, Predictions]) -> list[str]:
-    """Return the models whose bootstrap intervals are too narrow: all cells of some class correct, or none."""
-    return [
-        name
-        for name, p in models.items()
-        if any(p.correct[p.actual == label].mean() in (0, 1) for label in np.unique(p.actual))
-    ]
-
-
 def _check_same_cells(first: str, one: Predictions, second: str, other: Predictions) -> None:
     """Raise InputError unless both models were tested on the same cells, in the same folds, with the same labels."""
     cells = [

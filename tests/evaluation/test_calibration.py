@@ -10,7 +10,6 @@ from bloodcells.evaluation import calibration
 from bloodcells.evaluation.calibration import (
     brier_score,
     calibration_error,
-    expected_calibration_error,
     negative_log_likelihood,
     reliability,
 )
@@ -52,6 +51,12 @@ def test_the_log_likelihood_agrees_with_scikit_learn_and_is_finite_for_a_probabi
     assert str(negative_log_likelihood([[1, 0]], [0])) == "0.0"
 
 
+def by_bins(confidence: np.ndarray, correct: np.ndarray) -> float:
+    """Return the mean gap between accuracy and confidence over the bins, weighted by their cells."""
+    bins = reliability(confidence, correct)
+    return sum(abs(one.accuracy - one.confidence) * one.cells for one in bins) / len(confidence)
+
+
 @pytest.mark.parametrize("digits", [6, 1])  # with one digit, many confidences are equal
 @pytest.mark.parametrize("cells", [90, 97])
 def test_bins_agree_with_the_quantiles_of_scikit_learn(cells: int, digits: int) -> None:
@@ -61,8 +66,7 @@ def test_bins_agree_with_the_quantiles_of_scikit_learn(cells: int, digits: int) 
     assert [one.accuracy for one in found] == pytest.approx(list(accuracy))
     assert [one.confidence for one in found] == pytest.approx(list(mean))
     assert sum(one.cells for one in found) == cells
-    by_bins = sum(abs(one.accuracy - one.confidence) * one.cells for one in found) / cells
-    assert expected_calibration_error(confidence, correct) == pytest.approx(by_bins)
+    assert calibration_error(confidence, correct, 10, seed=1).error == pytest.approx(by_bins(confidence, correct))
 
 
 def test_the_order_of_the_cells_does_not_matter_even_if_confidences_are_equal() -> None:
@@ -77,9 +81,9 @@ def test_the_order_of_the_cells_does_not_matter_even_if_confidences_are_equal() 
 def test_the_calibration_error_of_known_bins() -> None:
     confidence = [0.6] * 5 + [0.9] * 5
     correct = [True, True, False, False, False] + [True] * 5
-    assert expected_calibration_error(confidence, correct, bins=2) == pytest.approx((0.2 + 0.1) / 2)
+    assert calibration_error(confidence, correct, 10, seed=1, bins=2).error == pytest.approx((0.2 + 0.1) / 2)
     with pytest.raises(ValueError, match="0 confidences of 0 cells"):
-        expected_calibration_error([], [])
+        calibration_error([], [], 10, seed=1)
 
 
 def test_the_interval_mirrors_the_quantiles_of_plain_resampling() -> None:
@@ -89,11 +93,11 @@ def test_the_interval_mirrors_the_quantiles_of_plain_resampling() -> None:
     resampled = []
     for _ in range(2000):
         rows = random.integers(0, 60, 60)
-        resampled.append(expected_calibration_error(confidence[rows], correct[rows]))
+        resampled.append(by_bins(confidence[rows], correct[rows]))
     low, high = np.quantile(resampled, [0.025, 0.975])
     assert found.low == pytest.approx(max(0, 2 * found.error - high), abs=0.012)
     assert found.high == pytest.approx(max(found.error, 2 * found.error - low), abs=0.012)
-    perfect = [expected_calibration_error(confidence, random.random(60) < confidence) for _ in range(2000)]
+    perfect = [by_bins(confidence, random.random(60) < confidence) for _ in range(2000)]
     assert found.expected == pytest.approx(np.mean(perfect), abs=0.003)
 
 

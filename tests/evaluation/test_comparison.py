@@ -11,7 +11,6 @@ from bloodcells.evaluation.comparison import (
     Pair,
     accuracy_table,
     compare,
-    degenerate,
     difference_table,
     interval_table,
     pair_table,
@@ -185,11 +184,6 @@ def test_differences_of_all_scores_are_second_minus_first() -> None:
     shared = ["first", "second", "difference", "low", "high", "p", "p_holm", "verdict"]
     accuracy = table[table["score"] == "accuracy"].reset_index(drop=True)
     assert accuracy[shared].equals(pair_table(pairs_of())[shared])  # the same numbers in both tables
-
-
-def test_models_with_a_class_all_correct_or_all_wrong_have_a_degenerate_bootstrap() -> None:
-    assert degenerate(MODELS) == ["resnet", "efficientnet"]
-    assert degenerate({"a": twenty_cells("0" * 8 + "01" * 6), "b": twenty_cells("01" * 10)}) == ["a"]
 
 
 # ---- groups

@@ -12,7 +12,6 @@ from bloodcells.core.paths import DatasetPaths
 from bloodcells.datasets.corrections import from_text
 from bloodcells.inference.predictions import Predictions, read_predictions
 
-ORDERS = ("doubt", "image", "random")
 _CONFIDENCE = "self_confidence_"  # with a model's name, a column of the label issues
 
 
@@ -68,7 +67,7 @@ def questions(
         only: a table whose column `image` names the cells to read; None for the label issues.
         limit: at most so many of them, the most doubtful ones.
         controls: so many cells besides whose label no model contradicts.
-        order: one of `ORDERS`.
+        order: doubt, image or random.
 
     Raises:
         InputError: a table is missing, malformed or older than another, it names an unknown cell, or there is no cell.

@@ -133,7 +133,7 @@ def report(
     rows, clusters = [], cluster_numbers(images, groups)
     for fraction in sorted(trained):
         correct = [image not in wrong[fraction] for image in images]
-        accuracy = interval(np.mean(correct), *proportion_interval(correct, clusters))
+        accuracy = interval(float(sum(correct) / len(images)), *proportion_interval(correct, clusters))
         cells = f"{np.mean(trained[fraction]):.0f}"
         rows.append([f"{fraction:g}", cells, f"{sum(correct)} of {len(images)}", accuracy])
     always = set.intersection(*wrong.values())

@@ -27,7 +27,7 @@ def white_cells(record: Record, raw: Path) -> Boxes:
     """Return the boxes of white cells: those that the data set annotates, and those of `WHITE_CELLS`.
 
     Raises:
-        InputError: an annotation or the table can't be read, or there is no box of the record's name.
+        InputError: an annotation or the table can't be read, or there is neither a table nor a box of the record's name.
     """
     folder, table = record.images_folder(raw), raw / WHITE_CELLS
     boxes = read_box_table(table) if record.source == "published" and table.is_file() else {}
@@ -37,7 +37,7 @@ def white_cells(record: Record, raw: Path) -> Boxes:
     images = Images(folder)
     entries = [entry for path in find_files(where, ".xml") for entry in read_voc(path, where, images)]
     white = [entry for entry in entries if normalize_label(entry.name) == name]
-    if not white:
+    if not white and not boxes:  # published annotations may be of red cells only
         others = ", ".join(sorted({entry.name for entry in entries})[:_SHOWN])
         raise InputError(
             f"{where}: no Pascal VOC file there has a box {record.white_cells.name!r}"

@@ -27,7 +27,7 @@ def white_cells(record: Record, raw: Path) -> Boxes:
     """Return the boxes of white cells: those that the data set annotates, and those of `WHITE_CELLS`.
 
     Raises:
-        InputError: an annotation or the table can't be read, or there is neither a table nor a box of the record's name.
+        InputError: an annotation or the table can't be read, or there is no box of the record's name.
     """
     folder, table = record.images_folder(raw), raw / WHITE_CELLS
     boxes = read_box_table(table) if record.source == "published" and table.is_file() else {}

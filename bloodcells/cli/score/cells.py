@@ -79,8 +79,8 @@ def find_cells(name: str, record: Record, classes: Sequence[str], trained_on: st
         else (labeled, [])
     )
     images = record.images_folder(raw)
-    # As the stage `download` does, which adds the boxes itself.
-    hashed = hash_files({name: path for name, path in all_files(raw).items() if name != WHITE_CELLS})
+    added = (WHITE_CELLS,) if record.source == "published" else ()  # by the stage `download`, which does not count it
+    hashed = hash_files({name: path for name, path in all_files(raw).items() if name not in added})
     trained = _trained_images(trained_on, raw)
     own = {normalize_label(one): one for one in classes}
     cells, left_out = [], Counter[str]()

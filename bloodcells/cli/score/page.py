@@ -234,6 +234,9 @@ def headline(test: ExternalTest) -> str:
     if test.target is not None:
         kept = _KEPT[target_kept(errors, test.target)]
         lines.insert(4, ("target error rate", f"{percent(test.target, 0)}: {kept}"))
+    if results.reasons:
+        reason, count = results.reasons.most_common(1)[0]
+        lines.insert(3, ("abstains mostly", f"{reason} ({count} cells)"))
     answered = sum(one.answered.part or 0 for one in results.unknown.values())
     cells = sum(one.answered.whole or 0 for one in results.unknown.values())
     if cells:

@@ -44,6 +44,15 @@ def ran(root: Path, name: str) -> str:
     return text
 
 
+def older_run(root: Path, name: str) -> Path:
+    """Leave a kept run of code with other parameters."""
+    folder = root / "locks" / name
+    folder.mkdir(parents=True)
+    (folder / "dvc.lock").write_text("stages: {}\n")
+    (folder / "params.yaml").write_text(f"dataset: {name}\nformer_key: 1\n")
+    return folder
+
+
 def params(root: Path) -> Any:
     return yaml.safe_load((root / "params.yaml").read_text())
 
@@ -95,10 +104,7 @@ def test_edited_parameters_of_a_data_set_without_a_run_come_back(repository: Pat
 
 
 def test_edited_parameters_never_replace_those_of_a_kept_run(repository: Path) -> None:
-    kept = repository / "locks" / "bccd"
-    kept.mkdir(parents=True)
-    (kept / "dvc.lock").write_text("stages: {}\n")
-    (kept / "params.yaml").write_text("dataset: bccd\nformer_key: 1\n")
+    kept = older_run(repository, "bccd")
     main(["use", "bccd"])
     set_params(repository, {"train.epochs": 99})
     with pytest.raises(SystemExit, match="undo the changes"):
@@ -114,10 +120,7 @@ def test_a_record_can_not_choose_another_data_set(repository: Path) -> None:
 
 
 def test_parameters_of_an_older_run_are_not_restored(repository: Path) -> None:
-    old = repository / "locks" / "lab"
-    old.mkdir(parents=True)
-    (old / "dvc.lock").write_text("stages: {}\n")
-    (old / "params.yaml").write_text("dataset: lab\nformer_key: 1\n")
+    old = older_run(repository, "lab")
     main(["use", "lab"])
     assert params(repository)["image"]["crop"] == 120
     assert (old / "params.yaml").is_file()

@@ -17,7 +17,7 @@ writes a page and its tables, to be committed and reviewed:
   page.md           figures with intervals, and the drop against the model's own
                     test
   scores.csv        the figures
-  predictions.csv   what the model said of each cell
+  predictions.csv   the prediction for each cell, or why there is none
   reliability.csv   accuracy by confidence, raw and as shipped
 """
 
